@@ -1,0 +1,91 @@
+//! Byte windows and the bounded pool that lends them.
+//!
+//! A connection that waits for its next request needs no memory for bytes. So windows belong to
+//! the pool, and a session holds one only while it has bytes or is about to read some.
+
+use crate::limits;
+
+/// A fixed piece of memory, lent by a [`Pool`].
+#[derive(Debug)]
+pub struct Window(Box<[u8]>);
+
+impl Window {
+    /// The memory itself.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The memory itself, to write into.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+/// Lends up to a fixed number of windows, all of [`limits::WINDOW_BYTES`], and keeps a few of the
+/// returned ones for the next borrower.
+#[derive(Debug)]
+pub struct Pool {
+    spare: Vec<Window>,
+    lent: usize,
+    lent_max: usize,
+}
+
+impl Pool {
+    /// A pool that lends at most `lent_max` windows at a time.
+    #[must_use]
+    pub const fn new(lent_max: usize) -> Self {
+        Self {
+            spare: Vec::new(),
+            lent: 0,
+            lent_max,
+        }
+    }
+
+    /// A window with arbitrary content, or `None` if all are lent: then the borrower waits, does
+    /// not read, and TCP holds its peer back.
+    pub fn take(&mut self) -> Option<Window> {
+        if self.lent == self.lent_max {
+            return None;
+        }
+        self.lent += 1;
+        Some(
+            self.spare
+                .pop()
+                .unwrap_or_else(|| Window(vec![0; limits::WINDOW_BYTES].into_boxed_slice())),
+        )
+    }
+
+    /// Takes a window back.
+    pub fn give(&mut self, window: Window) {
+        assert!(self.lent > 0, "a window came back that was never lent");
+        self.lent -= 1;
+        if self.spare.len() < limits::WINDOWS_SPARE_MAX {
+            self.spare.push(window);
+        }
+    }
+
+    /// How many windows are lent now.
+    #[must_use]
+    pub const fn lent(&self) -> usize {
+        self.lent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lends_no_more_than_it_may_and_recovers() {
+        let mut pool = Pool::new(2);
+        let first = pool.take().unwrap();
+        let second = pool.take().unwrap();
+        assert!(pool.take().is_none());
+        pool.give(first);
+        assert!(pool.take().is_some());
+        pool.give(second);
+        assert_eq!(pool.lent(), 1);
+        assert_eq!(pool.spare.len(), 1);
+    }
+}

@@ -1,0 +1,138 @@
+//! The seam under the engine: a dozen verbs over sockets named by number.
+//!
+//! Two things stand behind it: the operating system (`os`) and a seeded fake (`tests/sim`). Both
+//! pass one suite, `tests/kernel_contract.rs`, which is the law; what follows is its preamble.
+//!
+//! - No verb blocks but [`Kernel::wait`].
+//! - Every socket that a verb hands out is non-blocking, has `TCP_NODELAY`, and is already
+//!   watched, both ways and edge-triggered: one registration in its life.
+//! - Readiness is a hint. It may be spurious, late, repeated, split or merged, but never lost: a
+//!   socket that was not ready and becomes ready is reported by some later `wait`.
+//! - A read that returns fewer bytes than asked has emptied the socket, and a write that took
+//!   fewer has filled it; what comes next is a new edge. The one exception is the end of the
+//!   stream, which may have come with the bytes: it is then announced by [`Ready::ended`] in the
+//!   event that announced them or in a later one, so after such an event a reader goes on until
+//!   it gets 0 or an error.
+//! - Errors are those of the operating system, with their numbers. `WouldBlock` is the only one
+//!   after which a socket can be used again; `Interrupted` never comes out.
+//! - A number whose socket was closed is never valid again: verbs on it fail with `NotFound`,
+//!   and `wait` does not report it.
+//!
+//! The engine takes `&mut dyn Kernel`: one indirect call beside a system call of several hundred
+//! nanoseconds.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::base::Socket;
+use crate::base::time::Moment;
+
+/// What [`Kernel::wait`] says of one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Which one.
+    pub socket: Socket,
+    /// A read, or an accept, may now give something: bytes, the end or an error.
+    pub readable: bool,
+    /// A write may now take something, or a pending connect has its verdict.
+    pub writable: bool,
+    /// The peer will send no more, or the connection is broken: bytes may still be waiting.
+    pub ended: bool,
+}
+
+/// What reaches the loop beside sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The answer to [`Kernel::resolve`]: addresses in the resolver's order, without repeats, or
+    /// an empty list if the name has none or the resolver failed.
+    Resolved {
+        /// The ticket of the question.
+        ticket: u64,
+        /// Never more than 64.
+        addresses: Vec<IpAddr>,
+    },
+    /// Somebody asks the program to end after what is running (TERM, INT).
+    Stop,
+    /// Somebody asks the program to end now (QUIT).
+    Quit,
+}
+
+/// The operating system, as far as a balancer needs it. The module's documentation is the
+/// contract of every verb.
+pub trait Kernel {
+    /// The monotonic clock. Never goes back.
+    fn now(&self) -> Moment;
+
+    /// Waits until a socket is ready, news has come, or `until` is reached (never before it;
+    /// `None` waits for ever, a moment in the past only looks), and appends to `ready`, which the
+    /// caller has cleared.
+    ///
+    /// True if everything that has become ready was reported; false if more may be waiting.
+    fn wait(&mut self, until: Option<Moment>, ready: &mut Vec<Ready>) -> bool;
+
+    /// The next piece of news, in order of arrival. Looked at after every `wait`.
+    fn news(&mut self) -> Option<News>;
+
+    /// Starts looking up the addresses of `name`; the answer comes as [`News::Resolved`].
+    fn resolve(&mut self, ticket: u64, name: &str);
+
+    /// Opens a listener with a backlog of at least [`crate::limits::BACKLOG`]; port 0 lets the
+    /// system choose.
+    ///
+    /// # Errors
+    /// `AddrInUse`, `PermissionDenied`, `AddrNotAvailable`, and whatever `socket(2)`, `bind(2)`
+    /// and `listen(2)` give.
+    fn listen(&mut self, at: SocketAddr) -> io::Result<Socket>;
+
+    /// Where a listener or connection really is.
+    ///
+    /// # Errors
+    /// `NotFound` for a stale number.
+    fn local_address(&self, socket: Socket) -> io::Result<SocketAddr>;
+
+    /// Takes one connection off the listener's queue. It has not been reported yet: its first
+    /// readiness comes with a later `wait`.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the queue is empty; `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` when out of
+    /// resources (the connection stays queued and no edge announces it again); `ECONNABORTED` and
+    /// other errors of `accept(2)` for a connection that has died in the queue.
+    fn accept(&mut self, listener: Socket) -> io::Result<(Socket, SocketAddr)>;
+
+    /// Starts connecting. The verdict is [`Kernel::established`], after a `writable` event.
+    ///
+    /// # Errors
+    /// What `connect(2)` says at once, `EINPROGRESS` excepted.
+    fn connect(&mut self, to: SocketAddr) -> io::Result<Socket>;
+
+    /// The verdict of a pending connect: `Ok` once it stands.
+    ///
+    /// # Errors
+    /// `WouldBlock` while it is undecided; else why it failed (`SO_ERROR`).
+    fn established(&mut self, socket: Socket) -> io::Result<()>;
+
+    /// Reads. `Ok(0)` with a non-empty `into` is the end of the stream.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing is there; else the connection is broken.
+    fn read(&mut self, socket: Socket, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes. Never `Ok(0)` with a non-empty `from`.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing can be taken; else the connection is broken.
+    fn write(&mut self, socket: Socket, from: &[u8]) -> io::Result<usize>;
+
+    /// Says that no more bytes will come (`shutdown(2)`, the writing half).
+    ///
+    /// # Errors
+    /// `NotConnected` if the peer has already torn the connection down.
+    fn finish(&mut self, socket: Socket) -> io::Result<()>;
+
+    /// Closes. Bytes already written are still delivered, unless unread bytes are waiting: then
+    /// TCP resets (RFC 2525 section 2.17), and the peer may lose what it has not read.
+    fn close(&mut self, socket: Socket);
+
+    /// Closes with a reset, so that the peer can see that the stream is not whole.
+    fn abort(&mut self, socket: Socket);
+}

@@ -1,0 +1,4 @@
+//! tidegate.
+pub mod base;
+pub mod engine;
+pub mod limits;

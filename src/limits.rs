@@ -1,0 +1,75 @@
+//! Every bound of the program in one room, and the relations between them as assertions that the
+//! compiler checks. What a user may change is in `config`; these are the bounds beneath.
+
+/// Bytes that a window holds for what is read: two heads of the usual size, one TLS record.
+pub const WINDOW_READ_BYTES: usize = 16 * 1024;
+
+/// Bytes kept free in front of what is read, so that a rewritten head, which may be longer than
+/// the one received, lands right before its body and the body does not move.
+pub const WINDOW_HEADROOM_BYTES: usize = 1024;
+
+/// The whole window.
+pub const WINDOW_BYTES: usize = WINDOW_HEADROOM_BYTES + WINDOW_READ_BYTES;
+
+/// Returned windows that are kept for the next borrower; the others go back to the allocator.
+pub const WINDOWS_SPARE_MAX: usize = 128;
+
+/// Bytes of a request or response head, its start line and the empty line included (431, 502).
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of a request line (414).
+pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Fields in a head (431, 502).
+pub const HEADERS_MAX: usize = 100;
+
+/// Bytes of a method name (400).
+pub const METHOD_BYTES_MAX: usize = 32;
+
+/// Bytes of a Host value, port included (400): a DNS name has at most 253, RFC 1035 section 2.3.4.
+pub const HOST_BYTES_MAX: usize = 300;
+
+/// Bytes of one chunk-size line, extensions included, RFC 9112 section 7.1.1.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+
+/// Bytes of chunk extensions in one message, all chunks together.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of a trailer section.
+pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
+
+/// Fields in a trailer section.
+pub const TRAILERS_MAX: usize = 64;
+
+/// Interim (1xx) responses before a final one.
+pub const INTERIM_RESPONSES_MAX: u8 = 8;
+
+/// Bytes that one connection may move in one turn of the loop before others get theirs.
+pub const BYTES_PER_RUN: usize = 256 * 1024;
+
+/// Steps that one connection may take in one turn of the loop.
+pub const STEPS_PER_RUN: usize = 64;
+
+/// Connections accepted in one turn per listener.
+pub const ACCEPTS_PER_TURN: usize = 64;
+
+/// Events taken from the kernel at once.
+pub const EVENTS_PER_WAIT: usize = 1024;
+
+/// Length of the queue of connections that the kernel holds until they are accepted. The kernel
+/// cuts it to `net.core.somaxconn`.
+pub const BACKLOG: i32 = 4096;
+
+/// Bytes read and thrown away after the last answer, so that closing does not reset it away.
+pub const LINGER_BYTES_MAX: usize = 64 * 1024;
+
+/// Descriptors that connections may not use: listeners, the poll, logs, resolver, probes.
+pub const DESCRIPTORS_RESERVED: u64 = 64;
+
+const _: () = assert!(HEAD_BYTES_MAX <= WINDOW_READ_BYTES);
+const _: () = assert!(REQUEST_LINE_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(TRAILER_BYTES_MAX + CHUNK_LINE_BYTES_MAX < WINDOW_READ_BYTES);
+// What is added to a head: X-Forwarded-Host and Host (each a host), X-Forwarded-For with an
+// address, X-Forwarded-Proto, Via, a framing field and Connection, at most 256 bytes together.
+const _: () = assert!(2 * HOST_BYTES_MAX + 256 <= WINDOW_HEADROOM_BYTES);
+const _: () = assert!(BYTES_PER_RUN >= WINDOW_BYTES);

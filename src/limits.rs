@@ -8,8 +8,12 @@ pub const WINDOW_READ_BYTES: usize = 16 * 1024;
 /// the one received, lands right before its body and the body does not move.
 pub const WINDOW_HEADROOM_BYTES: usize = 1024;
 
+/// Bytes kept free behind what is read: the CRLF that ends a chunk.
+pub const WINDOW_TAILROOM_BYTES: usize = 8;
+
 /// The whole window.
-pub const WINDOW_BYTES: usize = WINDOW_HEADROOM_BYTES + WINDOW_READ_BYTES;
+pub const WINDOW_BYTES: usize =
+    WINDOW_HEADROOM_BYTES + WINDOW_READ_BYTES + WINDOW_TAILROOM_BYTES;
 
 /// Returned windows that are kept for the next borrower; the others go back to the allocator.
 pub const WINDOWS_SPARE_MAX: usize = 128;

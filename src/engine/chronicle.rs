@@ -1,0 +1,144 @@
+//! What a person reads of the engine's life: one line per change of state, with its reason and
+//! how many servers are left; one line per kind of trouble and second, with how often it came.
+
+use super::Hub;
+use super::kernel::Kernel;
+use crate::base::Fault;
+use crate::base::time::Moment;
+use crate::base::time::Span;
+use crate::peers::PeerId;
+use crate::peers::health::Flip;
+use crate::session::Cause;
+use crate::session::Incident;
+use crate::session::Undialled;
+
+/// How long one kind of trouble is quiet after a line about it.
+const QUIET: Span = Span::seconds(1);
+
+/// Keeps a flood of the same trouble from flooding the log.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// Per kind: silent until then, and how many were swallowed since.
+    kinds: [(Moment, u64); KINDS],
+}
+
+/// Kinds of trouble: answers by status class, cuts, accept trouble.
+const KINDS: usize = 6;
+
+impl Gate {
+    /// How many of this kind were swallowed before this one, if it may be said.
+    fn admit(&mut self, kind: usize, now: Moment) -> Option<u64> {
+        let (until, swallowed) = &mut self.kinds[kind];
+        if now < *until {
+            *swallowed += 1;
+            return None;
+        }
+        *until = now + QUIET;
+        Some(std::mem::take(swallowed))
+    }
+}
+
+/// ` (and 12 more)`, or nothing.
+fn more(swallowed: u64) -> String {
+    if swallowed == 0 { String::new() } else { format!(" (and {swallowed} more like it)") }
+}
+
+/// A server could not be connected to.
+pub fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    if !hub.probes_on() && how == "request" {
+        // Without probes nobody would ever find out that the server is well again.
+        return;
+    }
+    let flip = hub.peers.failed(id, fault, hub.now);
+    hub.hasten_probe(id);
+    if let Some(Flip::Down(fault)) = flip {
+        let (up, all) = (hub.peers.up(), hub.peers.order().len());
+        if let Some(peer) = hub.peers.get(id) {
+            let name = &peer.name;
+            log::warn!("backend {name} is down: {} {fault} ({how}); {up} of {all} up", fault.code());
+        }
+        if up == 0 {
+            log::error!("no backend is up: requests get 503 until one answers a probe");
+        }
+        for connection in hub.idle.empty(id) {
+            if let Some(parked) = hub.parked.remove(connection) {
+                hub.close(parked.link, kernel);
+            }
+        }
+    }
+}
+
+/// A server was connected to.
+pub fn passed(id: PeerId, how: &str, hub: &mut Hub) {
+    let down_since = hub.peers.get(id).and_then(|peer| peer.health.since);
+    let flip = hub.peers.passed(id, hub.now);
+    if flip == Some(Flip::Up) {
+        let (up, all) = (hub.peers.up(), hub.peers.order().len());
+        let span = Span(hub.now.since(down_since.unwrap_or(hub.now)).0 / 1_000_000 * 1_000_000);
+        if let Some(peer) = hub.peers.get(id) {
+            log::info!("backend {} is up after {span} ({how}); {up} of {all} up", peer.name);
+        }
+    }
+}
+
+/// What TLS says about a handshake that failed.
+pub fn complaint(id: PeerId, words: &str, hub: &mut Hub) {
+    if let (Some(swallowed), Some(peer)) = (hub.gate.admit(4, hub.now), hub.peers.get(id)) {
+        log::warn!("backend {}: TLS: {words}{}", peer.name, more(swallowed));
+    }
+}
+
+/// tidegate answered itself, or an answer was cut.
+pub fn incident(incident: Incident, peer: Option<PeerId>, hub: &mut Hub) {
+    let kind = match incident {
+        Incident::Answered(400..=499, _) => 0,
+        Incident::Answered(503, _) => 1,
+        Incident::Answered(..) => 2,
+        Incident::Cut(_) => 3,
+    };
+    let Some(swallowed) = hub.gate.admit(kind, hub.now) else { return };
+    let more = more(swallowed);
+    let backend = peer.and_then(|id| hub.peers.get(id)).map_or("none", |peer| &peer.name);
+    match incident {
+        Incident::Answered(0, Cause::Undialled(why)) => {
+            log::warn!("connection closed: {}, backend {backend}{more}", undialled(why));
+        }
+        Incident::Answered(status @ 400..=499, cause) => {
+            log::info!("{status} to a client: {}{more}", words(cause));
+        }
+        Incident::Answered(status, cause) => {
+            log::warn!("{status} to a client: {}, backend {backend}{more}", words(cause));
+        }
+        Incident::Cut(fault) => {
+            log::warn!("answer cut in the middle: {fault}, backend {backend}{more}");
+        }
+    }
+}
+
+/// Accepting clients fails.
+pub fn accept_trouble(fault: Fault, hub: &mut Hub) {
+    if let Some(swallowed) = hub.gate.admit(5, hub.now) {
+        log::warn!("cannot accept clients: {fault}; going on as soon as that ends{}", more(swallowed));
+    }
+}
+
+fn words(cause: Cause) -> String {
+    match cause {
+        Cause::Refused(reason) => format!("{} ({})", reason.why(), reason.code()),
+        Cause::RequestSlow => "the request came too slowly".to_owned(),
+        Cause::Undialled(why) => undialled(why),
+        Cause::ServerBroke(fault) => format!("no answer, {fault}"),
+        Cause::ResponseBroken(reason) => {
+            format!("malformed answer: {} ({})", reason.why(), reason.code())
+        }
+        Cause::ResponseSlow => "no answer within --timeout-response".to_owned(),
+    }
+}
+
+fn undialled(why: Undialled) -> String {
+    match why {
+        Undialled::NobodyUp => "no backend is up".to_owned(),
+        Undialled::Exhausted => format!("{}", Fault::Exhausted),
+        Undialled::Failed(fault) => format!("{} {fault}", fault.code()),
+    }
+}

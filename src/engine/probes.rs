@@ -1,0 +1,163 @@
+//! TCP probes: connect, and for TLS servers agree on TLS; then close. Through the same kernel,
+//! arena, timers and links as traffic, so whatever befalls traffic befalls them in simulation.
+
+use super::Hub;
+use super::Owner;
+use super::Tenant;
+use super::chronicle;
+use super::kernel::Kernel;
+use super::link::Effort;
+use super::link::Link;
+use super::slot::Stage;
+use super::upstream;
+use crate::base::Fault;
+use crate::base::Side;
+use crate::base::arena::Arena;
+use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::peers::PeerId;
+use crate::tally::Event;
+
+/// A probe that runs.
+#[derive(Debug)]
+pub struct Probe {
+    peer: PeerId,
+    pub(super) link: Link,
+    stage: Stage,
+    /// How many addresses of the server have failed.
+    addresses_failed: usize,
+    deadline: Moment,
+}
+
+/// Starts every probe that is due.
+pub fn start_due(tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    if !hub.probes_on() || hub.draining() || hub.probe_due > hub.now {
+        return;
+    }
+    hub.probe_due = Moment(u64::MAX);
+    for at in 0..hub.peers.order().len() {
+        let id = hub.peers.order()[at];
+        let Some(peer) = hub.peers.get_mut(id) else { continue };
+        let unresolved = peer.addresses.is_empty();
+        if peer.probe_due <= hub.now && !peer.probing && !unresolved {
+            peer.probing = true;
+            let deadline = hub.now + hub.health.timeout;
+            connect(id, 0, Fault::Unresolved, deadline, tenants, hub, kernel);
+        }
+        if let Some(peer) = hub.peers.get(id).filter(|peer| !peer.probing) {
+            let due = if unresolved { Moment(u64::MAX) } else { peer.probe_due };
+            hub.probe_due = hub.probe_due.min(due);
+        }
+    }
+}
+
+/// Connects to the first address, from the given one on, where that does not fail at once.
+fn connect(
+    id: PeerId,
+    mut addresses_failed: usize,
+    mut fault: Fault,
+    deadline: Moment,
+    tenants: &mut Arena<Tenant>,
+    hub: &mut Hub,
+    kernel: &mut dyn Kernel,
+) {
+    while let Some(address) = hub.peers.get(id).and_then(|peer| peer.address(addresses_failed)) {
+        match kernel.connect(address) {
+            Ok(socket) => {
+                let link = Link::plain(socket);
+                let stage = Stage::Connecting;
+                let probe = Probe { peer: id, link, stage, addresses_failed, deadline };
+                let key = tenants.insert(Tenant::Probe(probe));
+                hub.own(socket, Owner::Session(key, Side::Server));
+                hub.timers.arm(key, deadline);
+                return;
+            }
+            Err(error) => fault = Fault::from_io(&error),
+        }
+        if fault == Fault::Exhausted {
+            break;
+        }
+        addresses_failed += 1;
+    }
+    conclude(id, Err(fault), hub, kernel);
+}
+
+/// What a probe is at.
+enum State {
+    Waits,
+    Over(Result<(), Fault>),
+}
+
+/// Runs the probe under `key`.
+pub fn run(key: Key, tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    let Some(Tenant::Probe(probe)) = tenants.get_mut(key) else { return };
+    let state = match step(probe, hub, kernel) {
+        State::Waits if probe.deadline <= hub.now => State::Over(Err(Fault::TimedOut)),
+        state => state,
+    };
+    let State::Over(result) = state else {
+        hub.timers.arm(key, probe.deadline);
+        return;
+    };
+    let Some(Tenant::Probe(probe)) = tenants.remove(key) else { return };
+    hub.timers.disarm(key);
+    let Probe { peer, link, addresses_failed, deadline, .. } = probe;
+    hub.close(link, kernel);
+    if let Err(fault) = result {
+        if deadline > hub.now {
+            return connect(peer, addresses_failed + 1, fault, deadline, tenants, hub, kernel);
+        }
+    }
+    if let Some(known) = hub.peers.get_mut(peer).filter(|_| result.is_ok()) {
+        known.prefer(addresses_failed);
+    }
+    conclude(peer, result, hub, kernel);
+}
+
+fn step(probe: &mut Probe, hub: &mut Hub, kernel: &mut dyn Kernel) -> State {
+    if probe.stage == Stage::Connecting {
+        if !probe.link.can_write() {
+            return State::Waits;
+        }
+        match kernel.established(probe.link.socket()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return State::Waits,
+            Err(error) => return State::Over(Err(Fault::from_io(&error))),
+        }
+        let name = hub.peers.get(probe.peer).and_then(|peer| peer.tls_name.clone());
+        let Some(name) = name else { return State::Over(Ok(())) };
+        if let Err(fault) = upstream::secure(&mut probe.link, &name, hub) {
+            return State::Over(Err(fault));
+        }
+        probe.stage = Stage::Handshaking;
+    }
+    match probe.link.handshake(kernel) {
+        Effort::Done => State::Over(Ok(())),
+        Effort::Blocked => State::Waits,
+        Effort::Broke(fault) => {
+            if let Some(words) = probe.link.complaint() {
+                chronicle::complaint(probe.peer, &words, hub);
+            }
+            State::Over(Err(fault))
+        }
+    }
+}
+
+/// The verdict of a probe, and when the next one is due.
+fn conclude(id: PeerId, result: Result<(), Fault>, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    match result {
+        Ok(()) => {
+            hub.tally.count(Event::ProbePassed);
+            chronicle::passed(id, "probe", hub);
+        }
+        Err(Fault::Exhausted) => {}
+        Err(fault) => {
+            hub.tally.count(Event::ProbeFailed);
+            chronicle::failed(id, fault, "probe", hub, kernel);
+        }
+    }
+    let Some(peer) = hub.peers.get_mut(id) else { return };
+    peer.probing = false;
+    peer.probe_due = hub.now + peer.health.pause(hub.health.interval, &mut hub.random);
+    hub.probe_due = hub.probe_due.min(peer.probe_due);
+}

@@ -1,0 +1,288 @@
+//! The way to a server: a kept connection first, else a new one; what follows when it fails; and
+//! what becomes of it afterwards.
+//!
+//! Until a connection stands, nothing of a request was sent, so a failure here is never the
+//! client's: the next address, then the next server is tried at once, whatever the method.
+
+use super::Hub;
+use super::Owner;
+use super::Parked;
+use super::chronicle;
+use super::kernel::Kernel;
+use super::link::Effort;
+use super::link::Link;
+use super::slot::Attempt;
+use super::slot::Slot;
+use super::slot::Stage;
+use crate::base::Fault;
+use crate::base::Side;
+use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::base::time::Span;
+use crate::peers::PeerId;
+use crate::session::Dialled;
+use crate::session::Undialled;
+use crate::session::Wish;
+use crate::tally::Event;
+
+/// A server that says how long it keeps a connection may measure from earlier than we do, and its
+/// closing takes time to get here: that much earlier the connection is given up.
+const KEEP_ALIVE_MARGIN: Span = Span::millis(500);
+
+/// Gets the session a server, or tells it that there is none.
+pub fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    let peer = match wish {
+        Wish::Any | Wish::Young => {
+            slot.attempt = Attempt::default();
+            hub.peers.next(&[])
+        }
+        Wish::Fresh => {
+            hub.tally.count(Event::Retried);
+            same(&slot.attempt, hub).or_else(|| hub.peers.next(&slot.attempt.tried))
+        }
+        Wish::Elsewhere => {
+            hub.tally.count(Event::Retried);
+            let last = same(&slot.attempt, hub);
+            slot.attempt.tried.extend(slot.attempt.peer);
+            hub.peers.next(&slot.attempt.tried).or(last)
+        }
+    };
+    let since_min = match wish {
+        Wish::Any => Some(Moment::default()),
+        Wish::Young => Some(hub.now - hub.reuse.stale_after),
+        Wish::Fresh | Wish::Elsewhere => None,
+    };
+    if let (Some(peer), Some(since_min)) = (peer, since_min) {
+        if let Some(link) = kept(peer, since_min, hub, kernel) {
+            slot.attempt.peer = Some(peer);
+            hub.tally.count(Event::Reused);
+            return join(key, slot, link, true, hub);
+        }
+    }
+    walk(key, slot, peer, hub, kernel);
+}
+
+/// The server of the last attempt, if it may be asked again.
+fn same(attempt: &Attempt, hub: &Hub) -> Option<PeerId> {
+    attempt.peer.filter(|peer| hub.peers.is_up(*peer) && !attempt.tried.contains(peer))
+}
+
+/// The attempt under way has failed.
+pub fn redial(key: Key, slot: &mut Slot, fault: Fault, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    slot.attempt.timeouts += u32::from(fault == Fault::TimedOut);
+    lose(slot, hub, kernel);
+    let next = failed(slot, fault, hub, kernel);
+    slot.session.redialled(hub.now);
+    walk(key, slot, next, hub, kernel);
+}
+
+/// Connects to `peer`, or to the next one for as long as that fails at once.
+fn walk(
+    key: Key,
+    slot: &mut Slot,
+    mut peer: Option<PeerId>,
+    hub: &mut Hub,
+    kernel: &mut dyn Kernel,
+) {
+    while let Some(id) = peer {
+        if slot.attempt.peer != Some(id) {
+            slot.attempt.addresses_failed = 0;
+        }
+        slot.attempt.peer = Some(id);
+        let known = hub.peers.get(id);
+        let Some(address) = known.and_then(|known| known.address(slot.attempt.addresses_failed))
+        else {
+            let fault = slot.attempt.fault.unwrap_or(Fault::Unresolved);
+            peer = give_up_peer(slot, id, fault, hub, kernel);
+            continue;
+        };
+        match kernel.connect(address) {
+            Ok(socket) => {
+                hub.own(socket, Owner::Session(key, Side::Server));
+                slot.server = Some(Link::plain(socket));
+                slot.attempt.stage = Stage::Connecting;
+                return;
+            }
+            Err(error) => peer = failed(slot, Fault::from_io(&error), hub, kernel),
+        }
+    }
+    let why = match slot.attempt.fault {
+        None => Undialled::NobodyUp,
+        Some(Fault::Exhausted) => Undialled::Exhausted,
+        Some(fault) => Undialled::Failed(fault),
+    };
+    slot.attempt.stage = Stage::None;
+    slot.session.undialled(why, &mut hub.scratch, hub.now);
+}
+
+/// An address failed. Whom to try next.
+fn failed(
+    slot: &mut Slot,
+    fault: Fault,
+    hub: &mut Hub,
+    kernel: &mut dyn Kernel,
+) -> Option<PeerId> {
+    let id = slot.attempt.peer?;
+    slot.attempt.fault = Some(fault);
+    slot.attempt.addresses_failed += 1;
+    if fault == Fault::Exhausted {
+        // Our own want: no other address would fare better, and no server is to blame.
+        return None;
+    }
+    if slot.attempt.timeouts >= hub.retry.tries {
+        give_up_peer(slot, id, fault, hub, kernel);
+        return None;
+    }
+    if hub.peers.get(id)?.address(slot.attempt.addresses_failed).is_some() {
+        return Some(id);
+    }
+    give_up_peer(slot, id, fault, hub, kernel)
+}
+
+/// All addresses of a server failed: it is to blame. Whom to try next.
+fn give_up_peer(
+    slot: &mut Slot,
+    id: PeerId,
+    fault: Fault,
+    hub: &mut Hub,
+    kernel: &mut dyn Kernel,
+) -> Option<PeerId> {
+    hub.tally.count(Event::DialFailed);
+    slot.attempt.fault = Some(fault);
+    slot.attempt.tried.push(id);
+    if let Some(peer) = hub.peers.get_mut(id) {
+        peer.failures += 1;
+    }
+    chronicle::failed(id, fault, "request", hub, kernel);
+    hub.peers.next(&slot.attempt.tried)
+}
+
+/// The connection under way may have got on.
+pub fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    let Some(link) = slot.server.as_mut() else { return };
+    if slot.attempt.stage == Stage::Connecting {
+        if !link.can_write() {
+            return;
+        }
+        match kernel.established(link.socket()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+            Err(error) => return redial(key, slot, Fault::from_io(&error), hub, kernel),
+        }
+        let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get(id)) else { return };
+        if let Some(name) = &peer.tls_name {
+            match secure(link, name, hub) {
+                Ok(()) => slot.attempt.stage = Stage::Handshaking,
+                Err(fault) => return redial(key, slot, fault, hub, kernel),
+            }
+        }
+    }
+    if slot.attempt.stage == Stage::Handshaking {
+        match link.handshake(kernel) {
+            Effort::Done => {}
+            Effort::Blocked => return,
+            Effort::Broke(fault) => {
+                if let (Some(peer), Some(words)) = (slot.attempt.peer, link.complaint()) {
+                    chronicle::complaint(peer, &words, hub);
+                }
+                return redial(key, slot, fault, hub, kernel);
+            }
+        }
+    }
+    let Some(link) = slot.server.take() else { return };
+    if let Some(id) = slot.attempt.peer {
+        chronicle::passed(id, "request", hub);
+        if let Some(peer) = hub.peers.get_mut(id) {
+            peer.prefer(slot.attempt.addresses_failed);
+        }
+    }
+    hub.tally.count(Event::Dialled);
+    join(key, slot, link, false, hub);
+}
+
+/// Puts TLS on a link that has just been connected.
+pub fn secure(link: &mut Link, name: &str, hub: &Hub) -> Result<(), Fault> {
+    let settings = hub.client_tls.as_ref().ok_or(Fault::Tls(crate::base::TlsFault::Protocol))?;
+    link.secured(settings.connect(name)?);
+    Ok(())
+}
+
+/// A kept connection to that server which is still clean.
+fn kept(peer: PeerId, since_min: Moment, hub: &mut Hub, kernel: &mut dyn Kernel) -> Option<Link> {
+    loop {
+        let taken = hub.idle.take(peer, since_min, hub.turn, hub.now)?;
+        let Some(Parked { mut link, .. }) = hub.parked.remove(taken.connection) else { continue };
+        let unsure = taken.unseen || hub.unseen_events || link.can_read();
+        if unsure && !link.idle_check(kernel) {
+            hub.tally.count(Event::ParkedBroken);
+            hub.close(link, kernel);
+            continue;
+        }
+        return Some(link);
+    }
+}
+
+/// Gives the session its server.
+fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
+    hub.own(link.socket(), Owner::Session(key, Side::Server));
+    slot.server = Some(link);
+    slot.attempt.stage = Stage::Joined;
+    let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) else { return };
+    peer.requests += 1;
+    peer.in_flight += 1;
+    let got = Dialled { host: peer.authority.as_deref(), reused };
+    slot.session.dialled(got, &mut hub.scratch, hub.now);
+}
+
+/// Takes the server link out of the slot and settles the books.
+fn detach(slot: &mut Slot, hub: &mut Hub) -> Option<Link> {
+    if slot.attempt.stage == Stage::Joined {
+        if let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) {
+            peer.in_flight -= 1;
+        }
+    }
+    slot.attempt.stage = Stage::None;
+    slot.server.take()
+}
+
+/// The session is done with its server connection, which is clean as far as it knows.
+pub fn park(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    let Some(mut link) = detach(slot, hub) else { return };
+    let said = slot.session.server_keep_alive();
+    let span = said.map_or(hub.reuse.idle_time, |said| {
+        hub.reuse.idle_time.min(Span(said.0.saturating_sub(KEEP_ALIVE_MARGIN.0)))
+    });
+    let peer = slot.attempt.peer.filter(|id| hub.peers.is_up(*id) && !hub.draining());
+    // A byte or an end that came with the answer, or behind it, spoils the connection.
+    let clean = !link.unsent() && (!link.can_read() || link.idle_check(kernel));
+    let Some(peer) = peer.filter(|_| clean && span > Span::ZERO) else {
+        return hub.close(link, kernel);
+    };
+    hub.tally.count(Event::Parked);
+    let socket = link.socket();
+    let connection = hub.parked.insert(Parked { link, peer });
+    hub.own(socket, Owner::Parked(connection));
+    let evicted = hub.idle.put(peer, connection, hub.now + span, hub.turn, hub.now);
+    if let Some(Parked { link, .. }) = evicted.and_then(|key| hub.parked.remove(key)) {
+        hub.close(link, kernel);
+    }
+}
+
+/// The session is done with its server connection, which nobody else may use.
+pub fn drop_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    if let Some(link) = detach(slot, hub) {
+        hub.close(link, kernel);
+    }
+}
+
+/// The server connection goes with a reset, because the client is gone.
+pub fn abort_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    if let Some(link) = detach(slot, hub) {
+        hub.abort(link, kernel);
+    }
+}
+
+/// The connection under way is given up.
+fn lose(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    drop_server(slot, hub, kernel);
+}

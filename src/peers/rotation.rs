@@ -1,0 +1,139 @@
+//! Round robin over the servers that are up: each pick is the next one after the last pick.
+//!
+//! The rotation holds only those that are up, so a pick costs the same however many are down, and
+//! it ends even when all are: there is nothing to go round. When a server leaves or comes back,
+//! the place of the next pick among the others stays what it was, so between two changes the
+//! counts of any two servers differ by at most one.
+
+use super::PeerId;
+
+/// Whose turn it is.
+#[derive(Debug, Default)]
+pub struct Rotation {
+    up: Vec<PeerId>,
+    cursor: usize,
+}
+
+impl Rotation {
+    /// The next server, `tried` ones left out; `None` if there is no other.
+    pub fn next(&mut self, tried: &[PeerId]) -> Option<PeerId> {
+        for step in 0..self.up.len() {
+            let at = (self.cursor + step) % self.up.len();
+            let id = self.up[at];
+            if !tried.contains(&id) {
+                self.cursor = (at + 1) % self.up.len();
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Puts the server at position `at` of `order` into the rotation, at its place.
+    pub(super) fn insert(&mut self, at: usize, id: PeerId, order: &[PeerId]) {
+        if self.up.contains(&id) {
+            return;
+        }
+        let before = |other: &PeerId| order[..at].contains(other);
+        let place = self.up.iter().take_while(|other| before(other)).count();
+        self.up.insert(place, id);
+        if place < self.cursor {
+            self.cursor += 1;
+        }
+    }
+
+    /// Takes the server out.
+    pub(super) fn remove(&mut self, id: PeerId) {
+        let Some(place) = self.up.iter().position(|other| *other == id) else { return };
+        self.up.remove(place);
+        if place < self.cursor {
+            self.cursor -= 1;
+        }
+        if self.cursor >= self.up.len() {
+            self.cursor = 0;
+        }
+    }
+
+    /// How many are up.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.up.len()
+    }
+
+    /// True if nobody is up.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.up.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::arena::Key;
+    use crate::base::random::Random;
+
+    fn ids(count: u32) -> Vec<PeerId> {
+        (0..count).map(|index| PeerId(Key { index, generation: 1 })).collect()
+    }
+
+    fn rotation(order: &[PeerId]) -> Rotation {
+        let mut rotation = Rotation::default();
+        for (at, id) in order.iter().enumerate() {
+            rotation.insert(at, *id, order);
+        }
+        rotation
+    }
+
+    #[test]
+    fn goes_round_in_order() {
+        let order = ids(3);
+        let mut rotation = rotation(&order);
+        let picked: Vec<u32> = (0..7).map(|_| rotation.next(&[]).unwrap().0.index).collect();
+        assert_eq!(picked, [0, 1, 2, 0, 1, 2, 0]);
+    }
+
+    #[test]
+    fn ends_when_everyone_is_down_or_tried() {
+        let order = ids(3);
+        let mut rotation = rotation(&order);
+        assert_eq!(rotation.next(&order), None);
+        for id in &order {
+            rotation.remove(*id);
+        }
+        assert_eq!(rotation.next(&[]), None);
+    }
+
+    #[test]
+    fn moves_past_a_dead_one() {
+        let order = ids(3);
+        let mut rotation = rotation(&order);
+        rotation.remove(order[1]);
+        let picked: Vec<u32> = (0..4).map(|_| rotation.next(&[]).unwrap().0.index).collect();
+        assert_eq!(picked, [0, 2, 0, 2]);
+    }
+
+    #[test]
+    fn between_changes_counts_differ_by_at_most_one() {
+        let mut random = Random::new(11);
+        let order = ids(7);
+        let mut rotation = rotation(&order);
+        for _ in 0..2_000 {
+            let at = usize::try_from(random.below(7)).unwrap();
+            if random.permille(500) {
+                rotation.remove(order[at]);
+            } else {
+                rotation.insert(at, order[at], &order);
+            }
+            let mut counts = [0_u32; 7];
+            for _ in 0..random.below(40) {
+                if let Some(id) = rotation.next(&[]) {
+                    counts[id.0.index as usize] += 1;
+                }
+            }
+            let up = order.iter().filter(|id| rotation.up.contains(id));
+            let counts: Vec<u32> = up.map(|id| counts[id.0.index as usize]).collect();
+            let spread = counts.iter().max().unwrap_or(&0) - counts.iter().min().unwrap_or(&0);
+            assert!(spread <= 1, "{counts:?}");
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The HTTP/1.1 session: one request in flight, answers in order.
+//!
+//! Two small automata run side by side, the request's ([`Sending`]) and the answer's
+//! ([`Receiving`]); what their pair allows is decided in [`Exchange::running`] and nowhere else.
+//! This file only sequences. What bytes mean is in `http`; facts from the client are handled in
+//! `request`, facts from the server in `response`, own answers in `reply`.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::Can;
+use super::Incident;
+use super::Outcome;
+use super::Policy;
+use super::Step;
+use super::Wish;
+use super::deadline;
+use super::deadline::Waiting;
+use super::half::Half;
+use super::reply::Aside;
+use crate::base::Fault;
+use crate::base::Side;
+use crate::base::time::Moment;
+use crate::base::time::Span;
+use crate::http::chunked::Chunked;
+use crate::http::head::HeadScan;
+use crate::http::head::RequestHead;
+
+/// An HTTP/1.1 client connection and, while a request runs, its server connection.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(super) policy: Rc<Policy>,
+    pub(super) client: IpAddr,
+    /// Client to server.
+    pub(super) up: Half,
+    /// Server to client.
+    pub(super) down: Half,
+    pub(super) phase: Phase,
+    pub(super) server: Server,
+    /// What the server's answer says of its connection.
+    pub(super) server_keep: Keep,
+    /// What is remembered of the request that runs.
+    pub(super) request: Option<Running>,
+    /// When the phase began, or a byte last moved.
+    pub(super) mark: Moment,
+    /// Bytes of our own that go to the client before any of `down`.
+    pub(super) aside: Option<Box<Aside>>,
+    pub(super) incident: Option<Incident>,
+    pub(super) life: Life,
+}
+
+/// Where the connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// No request was answered yet.
+    New,
+    /// Kept alive after an answer.
+    Kept,
+    /// What runs is the last: the client, the server or the operator wants the end.
+    Last,
+}
+
+/// The phases of a client connection.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// Between requests: not a byte of the next one is here.
+    Idle,
+    /// Some bytes of a head are here.
+    Head(HeadScan),
+    /// A server is wanted for the request; its head, not yet rewritten, is this long.
+    Wanting(Wish),
+    /// The engine is looking for a server.
+    Dialling,
+    /// The attempt took too long.
+    Redialling,
+    /// Bytes move.
+    Running,
+    /// Our own answer goes out; then the connection ends or the next request begins.
+    Replying,
+    /// The last answer is out: tell the client that nothing more comes.
+    Finishing,
+    /// Reading and throwing away until the client has closed too: so many bytes yet.
+    Lingering(usize),
+    /// For ever.
+    Over(Outcome),
+}
+
+/// The server's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    /// No connection.
+    None,
+    /// A connection, and whether it has carried a request before this one. A deaf one takes no
+    /// more bytes, but an answer may still come from it.
+    Attached { reused: bool, deaf: bool },
+    /// The request is served: to be parked if clean, else to be closed.
+    Leaving { clean: bool },
+}
+
+/// The request that runs.
+#[derive(Clone, Debug)]
+pub(super) struct Running {
+    pub(super) head: RequestHead,
+    /// Bytes of the head at the start of what is unjudged in `up`; 0 once it is rewritten.
+    pub(super) head_bytes: usize,
+    /// The client's `Host`, when the rewritten head names another.
+    pub(super) host: Option<Box<str>>,
+    pub(super) sending: Sending,
+    pub(super) receiving: Receiving,
+    pub(super) tries: u8,
+    /// Whether the client keeps its connection after this answer.
+    pub(super) persistent: bool,
+    /// Whether all bytes sent are still here to be sent again.
+    pub(super) replayable: bool,
+}
+
+/// How far the request is.
+#[derive(Clone, Debug)]
+pub(super) enum Sending {
+    /// So many body bytes have yet to come from the client.
+    Length(u64),
+    /// The body comes in chunks.
+    Chunked(Chunked),
+    /// The client has sent all of it.
+    Whole,
+}
+
+/// How far the answer is.
+#[derive(Clone, Debug)]
+pub(super) enum Receiving {
+    /// Its head is awaited, after this many interim ones.
+    Head { scan: HeadScan, interims: u8 },
+    /// So many body bytes have yet to come.
+    Length(u64),
+    /// The body comes in chunks.
+    Chunked(Chunked),
+    /// The body ends with the connection; it goes out in chunks of our own, or as it is.
+    UntilClose { chunks: bool },
+    /// All of it is here.
+    Whole,
+}
+
+/// What the server's answer says of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// It may be used again, for as long as it said, if it said.
+    For(Option<Span>),
+    /// It ends.
+    Not,
+}
+
+impl Exchange {
+    /// For a client that has just connected from that address.
+    #[must_use]
+    pub fn new(policy: Rc<Policy>, client: IpAddr, now: Moment) -> Self {
+        Self {
+            policy,
+            client,
+            up: Half::default(),
+            down: Half::default(),
+            phase: Phase::Idle,
+            server: Server::None,
+            server_keep: Keep::Not,
+            request: None,
+            mark: now,
+            aside: None,
+            incident: None,
+            life: Life::New,
+        }
+    }
+
+    pub(super) fn next(&mut self, can: Can) -> Step {
+        // A server connection that is done with goes first: others may want it.
+        if let Server::Leaving { clean } = self.server {
+            self.server = Server::None;
+            return if clean { Step::Park } else { Step::Drop };
+        }
+        match &self.phase {
+            Phase::Idle | Phase::Head(_) if self.up.source_ended => {
+                self.phase = Phase::Over(Outcome::Done);
+                Step::End(Outcome::Done)
+            }
+            Phase::Idle | Phase::Head(_) if can.read(Side::Client) => Step::Read(Side::Client),
+            Phase::Wanting(wish) => {
+                let wish = *wish;
+                self.phase = Phase::Dialling;
+                Step::Dial(wish)
+            }
+            Phase::Redialling => {
+                self.phase = Phase::Dialling;
+                Step::Redial(Fault::TimedOut)
+            }
+            Phase::Idle | Phase::Head(_) | Phase::Dialling => Step::Wait,
+            Phase::Running => self.running(can),
+            Phase::Replying => self.replying(can),
+            Phase::Finishing => Step::Finish(Side::Client),
+            Phase::Lingering(_) if self.up.source_ended => {
+                self.phase = Phase::Over(Outcome::Done);
+                Step::End(Outcome::Done)
+            }
+            Phase::Lingering(_) if can.read(Side::Client) => Step::Read(Side::Client),
+            Phase::Lingering(_) => Step::Wait,
+            Phase::Over(outcome) => Step::End(*outcome),
+        }
+    }
+
+    /// The pair of automata: what can move, in the order that frees memory soonest.
+    fn running(&mut self, can: Can) -> Step {
+        let Some(request) = &self.request else { return Step::Wait };
+        let to_client = !self.pending(Side::Client).is_empty();
+        if to_client && can.write(Side::Client) {
+            return Step::Write(Side::Client);
+        }
+        if matches!(request.receiving, Receiving::Whole) {
+            return if to_client { Step::Wait } else { self.answered(can) };
+        }
+        let deaf = matches!(self.server, Server::Attached { deaf: true, .. });
+        if !deaf && !self.up.pending().is_empty() && can.write(Side::Server) {
+            return Step::Write(Side::Server);
+        }
+        if self.takes_response() && can.read(Side::Server) {
+            return Step::Read(Side::Server);
+        }
+        if can.read(Side::Client) && self.takes_request() {
+            return Step::Read(Side::Client);
+        }
+        Step::Wait
+    }
+
+    /// Whether there is room for more of the answer. What is wrapped in chunks of our own is
+    /// read when everything before it is written.
+    fn takes_response(&self) -> bool {
+        match self.request.as_ref().map(|request| &request.receiving) {
+            Some(Receiving::UntilClose { chunks: true }) => self.down.is_empty(),
+            Some(Receiving::Whole) | None => false,
+            Some(_) => self.down.room() > 0,
+        }
+    }
+
+    /// Whether to read from the client: its body, or ahead of it, which also shows whether the
+    /// client is still there. A body that needs the memory of what is kept for a retry gets it.
+    fn takes_request(&mut self) -> bool {
+        if self.up.source_ended {
+            return false;
+        }
+        if self.up.room() > 0 {
+            return true;
+        }
+        match &mut self.request {
+            Some(request)
+                if request.replayable
+                    && matches!(request.sending, Sending::Length(_) | Sending::Chunked(_)) =>
+            {
+                request.replayable = false;
+                self.up.release();
+                self.up.room() > 0
+            }
+            _ => false,
+        }
+    }
+
+    /// The whole answer is with the client. The next request, or the end.
+    fn answered(&mut self, can: Can) -> Step {
+        let Some(request) = self.request.take() else { return Step::Wait };
+        if request.persistent && self.life != Life::Last {
+            self.next_request();
+            return self.next(can);
+        }
+        // Closing with unread bytes would reset the answer away (RFC 9112 section 9.6).
+        let whole = matches!(request.sending, Sending::Whole);
+        if whole && self.up.is_empty() && !can.read(Side::Client) {
+            self.phase = Phase::Over(Outcome::Done);
+            return Step::End(Outcome::Done);
+        }
+        self.phase = Phase::Finishing;
+        self.next(can)
+    }
+
+    fn replying(&mut self, can: Can) -> Step {
+        if !self.pending(Side::Client).is_empty() {
+            return if can.write(Side::Client) { Step::Write(Side::Client) } else { Step::Wait };
+        }
+        if self.life == Life::Last {
+            self.phase = Phase::Finishing;
+        } else {
+            self.request = None;
+            self.next_request();
+        }
+        self.next(can)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let waiting = match &self.phase {
+            Phase::Idle if self.life == Life::New => Waiting::FirstHead,
+            Phase::Idle => Waiting::NextHead,
+            Phase::Head(_) => Waiting::Head,
+            Phase::Wanting(_) | Phase::Redialling | Phase::Over(_) => return None,
+            Phase::Dialling => Waiting::Dial,
+            Phase::Running => self.running_waits(),
+            Phase::Replying => Waiting::ClientTakes,
+            Phase::Finishing | Phase::Lingering(_) => Waiting::Linger,
+        };
+        Some(self.mark + deadline::http(&self.policy.timeouts, waiting))
+    }
+
+    /// What the exchange waits for while bytes move.
+    pub(super) fn running_waits(&self) -> Waiting {
+        let Some(request) = &self.request else { return Waiting::Response };
+        if !self.pending(Side::Client).is_empty() {
+            return Waiting::ClientTakes;
+        }
+        if !matches!(request.receiving, Receiving::Head { .. }) {
+            return Waiting::ResponseBody;
+        }
+        match request.sending {
+            Sending::Length(_) | Sending::Chunked(_) if self.up.pending().is_empty() => {
+                Waiting::ClientSends
+            }
+            _ => Waiting::Response,
+        }
+    }
+
+    pub(super) fn pending(&self, side: Side) -> &[u8] {
+        match (side, &self.aside) {
+            (Side::Client, Some(aside)) => aside.pending(),
+            (Side::Client, None) => self.down.pending(),
+            (Side::Server, _) => self.up.pending(),
+        }
+    }
+
+    pub(super) fn wrote(&mut self, side: Side, count: usize, now: Moment) {
+        self.mark = now;
+        match side {
+            Side::Server => {
+                let keep = self.request.as_ref().is_some_and(|request| request.replayable);
+                self.up.wrote(count, keep);
+            }
+            Side::Client => match &mut self.aside {
+                Some(aside) => {
+                    if aside.wrote(count) {
+                        self.aside = None;
+                    }
+                }
+                None => self.down.wrote(count, false),
+            },
+        }
+    }
+
+    pub(super) const fn finished(&mut self, now: Moment) {
+        self.mark = now;
+        self.phase = Phase::Lingering(crate::limits::LINGER_BYTES_MAX);
+    }
+
+    pub(super) const fn touch(&mut self, now: Moment) {
+        self.mark = now;
+    }
+
+    pub(super) fn drain(&mut self) {
+        self.life = Life::Last;
+        if let Some(request) = &mut self.request {
+            request.persistent = false;
+        }
+        if matches!(self.phase, Phase::Idle) {
+            self.phase = Phase::Over(Outcome::Done);
+        }
+    }
+
+    pub(super) const fn server_keep_alive(&self) -> Option<Span> {
+        match self.server_keep {
+            Keep::For(span) => span,
+            Keep::Not => None,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Answers of our own: what the proxy says itself, and how it says it without harm.
+//!
+//! An own answer is used only where nothing of a server's answer has gone to the client. It keeps
+//! the connection if the request was received whole, so that a client that meets a 503 can go on;
+//! else what is still coming would be taken for the next request, and the connection ends.
+
+use super::Cause;
+use super::Incident;
+use super::Outcome;
+use super::Undialled;
+use super::exchange::Exchange;
+use super::exchange::Life;
+use super::exchange::Phase;
+use super::exchange::Receiving;
+use super::exchange::Sending;
+use super::exchange::Server;
+use crate::base::Fault;
+use crate::http::Reject;
+use crate::http::emit;
+
+/// Seconds after which a client may try again when nobody is up: the probes' interval.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// Bytes of our own on their way to the client.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Aside {
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// True if that was all.
+    pub(super) fn wrote(&mut self, count: usize) -> bool {
+        self.written += count;
+        self.written == self.bytes.len()
+    }
+}
+
+impl Exchange {
+    /// The request is refused: it and everything behind it are not looked at again.
+    pub(super) fn refuse(&mut self, reject: Reject, scratch: &mut Vec<u8>) {
+        self.life = Life::Last;
+        self.answer(reject.status, Cause::Refused(reject.reason), scratch);
+    }
+
+    /// Answers the request that runs with a status of our own.
+    pub(super) fn answer(&mut self, status: u16, cause: Cause, scratch: &mut Vec<u8>) {
+        let whole = self.drop_request();
+        if !whole {
+            self.life = Life::Last;
+        }
+        let request = self.request.as_ref();
+        let head_only = request.is_some_and(|request| request.head.method.is_head());
+        let persistent = self.life != Life::Last;
+        let retry_after = (status == 503).then_some(RETRY_AFTER_SECONDS);
+        scratch.clear();
+        emit::local(scratch, status, sentence(cause), persistent, retry_after, head_only);
+        // Interim answers that wait in `down` are older than this one.
+        let waiting = self.down.pending().to_vec();
+        self.down.clear();
+        self.say_aside(&waiting);
+        let bytes = std::mem::take(scratch);
+        self.say_aside(&bytes);
+        *scratch = bytes;
+        self.incident = Some(Incident::Answered(status, cause));
+        self.phase = Phase::Replying;
+        if matches!(self.server, Server::Attached { .. }) {
+            self.server = Server::Leaving { clean: false };
+        }
+    }
+
+    /// Throws away what is here of the request; true if that was all of it, and what is left
+    /// begins with the next one.
+    fn drop_request(&mut self) -> bool {
+        let Some(request) = &mut self.request else {
+            self.up.clear();
+            return false;
+        };
+        let persistent = request.persistent;
+        if request.head_bytes > 0 {
+            let bytes = std::mem::take(&mut request.head_bytes);
+            self.up.skip(bytes);
+        } else {
+            self.up.discard_pending();
+        }
+        let whole = matches!(request.sending, Sending::Whole) && persistent;
+        if !whole {
+            self.up.clear();
+        }
+        whole
+    }
+
+    /// Puts bytes of our own in line for the client.
+    pub(super) fn say_aside(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.aside.get_or_insert_default().bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// The answer broke off in the middle. Whatever else is said now, the client must not take
+    /// the part for the whole: its connection is reset.
+    pub(super) fn cut(&mut self, fault: Fault) {
+        self.incident = Some(Incident::Cut(fault));
+        self.phase = Phase::Over(Outcome::Cut(fault));
+    }
+
+    /// Whether nothing of a final answer was seen.
+    pub(super) fn awaits_head(&self) -> bool {
+        self.request
+            .as_ref()
+            .is_some_and(|request| matches!(request.receiving, Receiving::Head { .. }))
+    }
+}
+
+/// What the client reads: enough to know whom to ask, nothing about the servers behind.
+const fn sentence(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Refused(reason) => reason.why(),
+        Cause::RequestSlow => "the request came too slowly",
+        Cause::Undialled(Undialled::NobodyUp) => "no backend is up",
+        Cause::Undialled(Undialled::Exhausted) => "the proxy is out of connections",
+        Cause::Undialled(Undialled::Failed(Fault::TimedOut)) => "the backend did not connect",
+        Cause::Undialled(Undialled::Failed(_)) => "the backend refused the connection",
+        Cause::ServerBroke(_) => "the backend closed the connection without an answer",
+        Cause::ResponseBroken(_) => "the backend's answer is malformed",
+        Cause::ResponseSlow => "the backend did not answer in time",
+    }
+}

@@ -1,0 +1,304 @@
+//! Facts from the client: heads, bodies, the end of its stream, its errors.
+
+use super::Cause;
+use super::Dialled;
+use super::Outcome;
+use super::Undialled;
+use super::Way;
+use super::Wish;
+use super::deadline::Waiting;
+use super::exchange::Exchange;
+use super::exchange::Life;
+use super::exchange::Phase;
+use super::exchange::Receiving;
+use super::exchange::Running;
+use super::exchange::Sending;
+use super::exchange::Server;
+use crate::base::Fault;
+use crate::base::Side;
+use crate::base::time::Moment;
+use crate::http::Framing;
+use crate::http::Reason;
+use crate::http::Reject;
+use crate::http::Version;
+use crate::http::chunked::Chunked;
+use crate::http::chunked::Keep as ChunkKeep;
+use crate::http::emit;
+use crate::http::head;
+use crate::http::head::HeadScan;
+use crate::limits;
+
+impl Exchange {
+    pub(super) fn filled(
+        &mut self,
+        side: Side,
+        count: usize,
+        scratch: &mut Vec<u8>,
+        now: Moment,
+    ) {
+        match side {
+            Side::Client => self.client_sent(count, scratch, now),
+            Side::Server => self.server_sent(count, scratch, now),
+        }
+    }
+
+    fn client_sent(&mut self, count: usize, scratch: &mut Vec<u8>, now: Moment) {
+        self.up.filled(count);
+        match &mut self.phase {
+            Phase::Idle => {
+                self.phase = Phase::Head(HeadScan::default());
+                self.mark = now;
+                self.look_for_head(scratch);
+            }
+            Phase::Head(_) => self.look_for_head(scratch),
+            Phase::Lingering(left) => {
+                self.up.clear();
+                match left.checked_sub(count) {
+                    Some(rest) => *left = rest,
+                    None => self.phase = Phase::Over(Outcome::Done),
+                }
+            }
+            Phase::Running => {
+                self.mark = now;
+                self.judge_body(scratch);
+            }
+            Phase::Wanting(_)
+            | Phase::Dialling
+            | Phase::Redialling
+            | Phase::Replying
+            | Phase::Finishing
+            | Phase::Over(_) => {}
+        }
+    }
+
+    /// Goes on with the bytes behind the request that was answered, if there are any.
+    pub(super) fn next_request(&mut self) {
+        self.life = Life::Kept;
+        self.phase = Phase::Idle;
+        if !self.up.unjudged().is_empty() {
+            self.phase = Phase::Head(HeadScan::default());
+            let mut scratch = Vec::new();
+            self.look_for_head(&mut scratch);
+        }
+    }
+
+    /// Searches for the end of the head among the unjudged bytes; judges the head if it is whole.
+    fn look_for_head(&mut self, scratch: &mut Vec<u8>) {
+        let Phase::Head(scan) = &mut self.phase else { return };
+        let found = scan.find(self.up.unjudged(), self.policy.request_head);
+        let judged = match found {
+            Ok(None) if self.up.room() == 0 => {
+                Err(Reject { status: 431, reason: Reason::HeadTooLarge })
+            }
+            Ok(None) => return,
+            Ok(Some(found)) => {
+                self.up.skip(found.skipped);
+                head::request(&self.up.unjudged()[..found.length]).map(|head| (head, found.length))
+            }
+            Err(reject) => Err(reject),
+        };
+        match judged {
+            Ok((head, length)) => self.begin(head, length),
+            Err(reject) => self.refuse(reject, scratch),
+        }
+    }
+
+    fn begin(&mut self, head: head::RequestHead, head_bytes: usize) {
+        let idempotent = head.method.is_idempotent();
+        let sending = match head.framing {
+            Framing::None | Framing::UntilClose | Framing::Length(0) => Sending::Whole,
+            Framing::Length(length) => Sending::Length(length),
+            Framing::Chunked => Sending::Chunked(Chunked::new(ChunkKeep::Framing)),
+        };
+        self.request = Some(Running {
+            head,
+            head_bytes,
+            host: None,
+            sending,
+            receiving: Receiving::Head { scan: HeadScan::default(), interims: 0 },
+            tries: 0,
+            persistent: head.persistent && self.life != Life::Last,
+            replayable: idempotent,
+        });
+        self.phase = Phase::Wanting(if idempotent { Wish::Any } else { Wish::Young });
+    }
+
+    pub(super) fn dialled(&mut self, got: Dialled<'_>, scratch: &mut Vec<u8>, now: Moment) {
+        let Some(request) = &mut self.request else { return };
+        self.mark = now;
+        self.phase = Phase::Running;
+        self.server = Server::Attached { reused: got.reused, deaf: false };
+        request.tries = request.tries.saturating_add(1);
+        scratch.clear();
+        if request.head_bytes > 0 {
+            let received = &self.up.unjudged()[..request.head_bytes];
+            let forward = emit::Forward {
+                client: self.client,
+                scheme: if self.policy.client_is_tls { "https" } else { "http" },
+                host: got.host.map_or(emit::HostRule::Keep, emit::HostRule::Literal),
+                trusted: false,
+            };
+            if got.host.is_some() {
+                request.host = Some(request.head.host(received).into());
+            }
+            emit::request(scratch, received, &request.head, &forward);
+            self.up.replace(request.head_bytes, scratch);
+            request.head_bytes = 0;
+            self.judge_body(scratch);
+            self.welcome_body();
+        } else {
+            self.up.rewind();
+            let host = got.host.or(request.host.as_deref());
+            if let Some(host) = host {
+                if got.host.is_none() || request.host.is_some() {
+                    let old = emit::rehost(scratch, self.up.replayable(), host);
+                    self.up.replace_kept(old, scratch);
+                }
+            }
+        }
+    }
+
+    /// Tells a client that waits for it to send its body (RFC 9110 section 10.1.1).
+    fn welcome_body(&mut self) {
+        let Some(request) = &self.request else { return };
+        let waits = request.head.expects_continue
+            && matches!(request.head.version, Version::Http11)
+            && !matches!(request.sending, Sending::Whole)
+            && self.up.unjudged().is_empty();
+        if waits && matches!(self.phase, Phase::Running) {
+            self.say_aside(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+    }
+
+    /// Passes what has come of the body on.
+    fn judge_body(&mut self, scratch: &mut Vec<u8>) {
+        let Some(request) = &mut self.request else { return };
+        match &mut request.sending {
+            Sending::Length(left) => {
+                let here = self.up.unjudged().len();
+                let count = usize::try_from(*left).map_or(here, |left| left.min(here));
+                self.up.pass(count);
+                *left -= count as u64;
+                if *left == 0 {
+                    request.sending = Sending::Whole;
+                }
+            }
+            Sending::Chunked(chunked) => match chunked.filter(self.up.unjudged_mut()) {
+                Ok(progress) => {
+                    self.up.squeeze(progress.consumed, progress.produced);
+                    if progress.done {
+                        request.sending = Sending::Whole;
+                    }
+                }
+                Err(reject) => self.break_request(reject, scratch),
+            },
+            Sending::Whole => {}
+        }
+        self.discard_for_deaf();
+    }
+
+    /// A server that takes no more of the request: what the client still sends is thrown away, so
+    /// that it gets to reading the answer. What a retry needs is kept.
+    fn discard_for_deaf(&mut self) {
+        let replayable = self.request.as_ref().is_some_and(|request| request.replayable);
+        if matches!(self.server, Server::Attached { deaf: true, .. }) && !replayable {
+            self.up.discard_pending();
+        }
+    }
+
+    /// The body is malformed in the middle: the server must see a cut request, the client why.
+    fn break_request(&mut self, reject: Reject, scratch: &mut Vec<u8>) {
+        if self.response_begun() {
+            self.phase = Phase::Over(Outcome::ClientGone);
+            return;
+        }
+        self.server = Server::Leaving { clean: false };
+        self.refuse(reject, scratch);
+    }
+
+    pub(super) fn response_begun(&self) -> bool {
+        self.request
+            .as_ref()
+            .is_some_and(|request| !matches!(request.receiving, Receiving::Head { .. }))
+    }
+
+    pub(super) fn ended(&mut self, side: Side, scratch: &mut Vec<u8>, now: Moment) {
+        match side {
+            Side::Server => self.server_ended(None, scratch, now),
+            Side::Client => {
+                self.up.source_ended = true;
+                let cut = self.request.as_ref().is_some_and(|request| {
+                    matches!(request.sending, Sending::Length(_) | Sending::Chunked(_))
+                });
+                if cut && matches!(self.phase, Phase::Running | Phase::Replying) {
+                    self.phase = Phase::Over(Outcome::ClientGone);
+                }
+            }
+        }
+    }
+
+    pub(super) fn broke(
+        &mut self,
+        side: Side,
+        way: Way,
+        fault: Fault,
+        scratch: &mut Vec<u8>,
+        now: Moment,
+    ) {
+        match (side, way) {
+            (Side::Client, _) => {
+                let idle = matches!(self.phase, Phase::Idle | Phase::Lingering(_));
+                let outcome = if idle { Outcome::Done } else { Outcome::ClientGone };
+                self.phase = Phase::Over(outcome);
+            }
+            (Side::Server, Way::Reading) => self.server_ended(Some(fault), scratch, now),
+            (Side::Server, Way::Writing) => {
+                // An answer may be waiting behind the error: it is read before anything is
+                // concluded.
+                if let Server::Attached { deaf, .. } = &mut self.server {
+                    *deaf = true;
+                    self.discard_for_deaf();
+                }
+            }
+        }
+    }
+
+    pub(super) fn undialled(&mut self, why: Undialled, scratch: &mut Vec<u8>, now: Moment) {
+        self.mark = now;
+        let status = match why {
+            Undialled::NobodyUp | Undialled::Exhausted => 503,
+            Undialled::Failed(Fault::TimedOut) => 504,
+            Undialled::Failed(_) => 502,
+        };
+        self.answer(status, Cause::Undialled(why), scratch);
+    }
+
+    pub(super) fn expired(&mut self, scratch: &mut Vec<u8>, now: Moment) {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        self.mark = now;
+        match &self.phase {
+            Phase::Idle => self.phase = Phase::Over(Outcome::Idle),
+            Phase::Head(_) => self.answer(408, Cause::RequestSlow, scratch),
+            Phase::Dialling => self.phase = Phase::Redialling,
+            Phase::Replying => self.phase = Phase::Over(Outcome::ClientSlow),
+            Phase::Finishing | Phase::Lingering(_) => self.phase = Phase::Over(Outcome::Done),
+            Phase::Running => match self.running_waits() {
+                Waiting::ClientTakes => self.phase = Phase::Over(Outcome::ClientSlow),
+                Waiting::ClientSends => {
+                    self.server = Server::Leaving { clean: false };
+                    self.answer(408, Cause::RequestSlow, scratch);
+                }
+                Waiting::Response => {
+                    self.server = Server::Leaving { clean: false };
+                    self.answer(504, Cause::ResponseSlow, scratch);
+                }
+                _ => self.cut(Fault::TimedOut),
+            },
+            Phase::Wanting(_) | Phase::Redialling | Phase::Over(_) => {}
+        }
+    }
+}
+
+const _: () = assert!(limits::LINGER_BYTES_MAX >= limits::WINDOW_READ_BYTES);

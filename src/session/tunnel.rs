@@ -1,0 +1,178 @@
+//! The TCP session: bytes both ways, and half-close kept (RFC 9293 section 3.6).
+//!
+//! An end that one side has sent is passed on once the bytes before it are written; the other
+//! way goes on until it ends too. Both directions are the same code over two [`Half`]s.
+
+use std::rc::Rc;
+
+use super::Can;
+use super::Incident;
+use super::Outcome;
+use super::Policy;
+use super::Step;
+use super::Undialled;
+use super::Wish;
+use super::deadline;
+use super::half::Half;
+use crate::base::Fault;
+use crate::base::Side;
+use crate::base::time::Moment;
+
+/// A client joined to a server, byte for byte.
+#[derive(Debug)]
+pub struct Tunnel {
+    policy: Rc<Policy>,
+    pub(super) up: Half,
+    pub(super) down: Half,
+    phase: Phase,
+    /// When the phase began, or a byte last moved.
+    mark: Moment,
+    pub(super) incident: Option<Incident>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A server is wanted.
+    Wanting,
+    /// The engine is dialling.
+    Dialling,
+    /// The attempt took too long.
+    Redialling,
+    Running,
+    Over(Outcome),
+}
+
+impl Tunnel {
+    /// For a client that has just connected.
+    #[must_use]
+    pub fn new(policy: Rc<Policy>, now: Moment) -> Self {
+        Self {
+            policy,
+            up: Half::default(),
+            down: Half::default(),
+            phase: Phase::Wanting,
+            mark: now,
+            incident: None,
+        }
+    }
+
+    pub(super) fn next(&mut self, can: Can) -> Step {
+        match self.phase {
+            Phase::Wanting => {
+                self.phase = Phase::Dialling;
+                Step::Dial(Wish::Fresh)
+            }
+            Phase::Redialling => {
+                self.phase = Phase::Dialling;
+                Step::Redial(Fault::TimedOut)
+            }
+            Phase::Dialling => Step::Wait,
+            Phase::Over(outcome) => Step::End(outcome),
+            Phase::Running => self
+                .direction(Side::Client, can)
+                .or_else(|| self.direction(Side::Server, can))
+                .unwrap_or_else(|| self.over()),
+        }
+    }
+
+    /// What can be done for the bytes that come from `source`.
+    fn direction(&self, source: Side, can: Can) -> Option<Step> {
+        let half = self.half(source);
+        let target = source.other();
+        if !half.pending().is_empty() {
+            if can.write(target) {
+                return Some(Step::Write(target));
+            }
+        } else if half.source_ended && !half.target_finished {
+            return Some(Step::Finish(target));
+        }
+        (!half.source_ended && half.room() > 0 && can.read(source)).then_some(Step::Read(source))
+    }
+
+    fn over(&mut self) -> Step {
+        if self.up.target_finished && self.down.target_finished {
+            self.phase = Phase::Over(Outcome::Done);
+            return Step::End(Outcome::Done);
+        }
+        Step::Wait
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let timeouts = &self.policy.timeouts;
+        match self.phase {
+            Phase::Wanting | Phase::Redialling | Phase::Over(_) => None,
+            Phase::Dialling => Some(self.mark + timeouts.connect),
+            Phase::Running => Some(self.mark + deadline::tunnel(timeouts)),
+        }
+    }
+
+    pub(super) const fn half(&self, source: Side) -> &Half {
+        match source {
+            Side::Client => &self.up,
+            Side::Server => &self.down,
+        }
+    }
+
+    const fn half_mut(&mut self, source: Side) -> &mut Half {
+        match source {
+            Side::Client => &mut self.up,
+            Side::Server => &mut self.down,
+        }
+    }
+
+    pub(super) fn filled(&mut self, side: Side, count: usize, now: Moment) {
+        self.mark = now;
+        let half = self.half_mut(side);
+        half.filled(count);
+        half.pass(count);
+    }
+
+    pub(super) fn wrote(&mut self, side: Side, count: usize, now: Moment) {
+        self.mark = now;
+        self.half_mut(side.other()).wrote(count, false);
+    }
+
+    pub(super) const fn ended(&mut self, side: Side, now: Moment) {
+        self.mark = now;
+        self.half_mut(side).source_ended = true;
+    }
+
+    pub(super) const fn finished(&mut self, side: Side, now: Moment) {
+        self.mark = now;
+        self.half_mut(side.other()).target_finished = true;
+    }
+
+    /// One side was reset: the other must see that too, or it would take the part for the whole.
+    pub(super) fn broke(&mut self, side: Side, fault: Fault) {
+        self.phase = Phase::Over(match side {
+            Side::Client => Outcome::ClientGone,
+            Side::Server => Outcome::Cut(fault),
+        });
+    }
+
+    pub(super) const fn dialled(&mut self, now: Moment) {
+        self.phase = Phase::Running;
+        self.mark = now;
+    }
+
+    pub(super) const fn undialled(&mut self, why: Undialled) {
+        self.incident = Some(Incident::Answered(0, super::Cause::Undialled(why)));
+        self.phase = Phase::Over(Outcome::NoServer(why));
+    }
+
+    pub(super) const fn touch(&mut self, now: Moment) {
+        self.mark = now;
+    }
+
+    pub(super) fn expired(&mut self, now: Moment) {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        self.mark = now;
+        self.phase = match self.phase {
+            Phase::Dialling => Phase::Redialling,
+            Phase::Running => Phase::Over(Outcome::TunnelIdle),
+            other @ (Phase::Wanting | Phase::Redialling | Phase::Over(_)) => other,
+        };
+    }
+}

@@ -1,4 +1,5 @@
 //! tidegate.
 pub mod base;
 pub mod engine;
+pub mod http;
 pub mod limits;

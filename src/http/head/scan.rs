@@ -1,0 +1,233 @@
+//! The resumable search for the end of a head.
+//!
+//! Running a parser on every arrival costs the square of the head's length when a peer sends byte
+//! by byte (httparse: seconds for 64 KiB). This search remembers where it stopped, and what can
+//! already be refused is refused at once instead of being awaited until a timeout. Called by
+//! whoever receives heads, and by the chunk walker for its byte search.
+
+use crate::http::Kind;
+use crate::http::Reason;
+use crate::http::Reject;
+use crate::http::head::diagnosis;
+use crate::limits;
+
+/// Where the search for a head's end stands. One per message; `Default` is a request's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadScan {
+    /// Everything before this was judged.
+    at: u32,
+    /// Where the current line begins.
+    line: u32,
+    lead: u8,
+    stage: Stage,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    StartLine,
+    Fields,
+}
+
+impl HeadScan {
+    /// The search in a request: at most one empty line before it is skipped (RFC 9112 section 2.2).
+    #[must_use]
+    pub const fn request() -> Self {
+        Self::new(Kind::Request)
+    }
+
+    /// The search in a response: nothing may come before it.
+    #[must_use]
+    pub const fn response() -> Self {
+        Self::new(Kind::Response)
+    }
+
+    const fn new(kind: Kind) -> Self {
+        Self {
+            at: 0,
+            line: 0,
+            lead: 0,
+            stage: Stage::StartLine,
+            kind,
+        }
+    }
+
+    /// Looks at what is new in `bytes`, which is everything received of this message so far, from
+    /// its first byte (more may follow it). When the head is complete the answer is where it ends:
+    /// `bytes[scan.lead()..end]` is the head, its empty line included.
+    ///
+    /// `max` bounds `end`, in bytes, 65 535 at most. A whole stream and the same stream in pieces
+    /// give the same answer.
+    ///
+    /// # Errors
+    /// As soon as the bytes cannot become a head any more: a line break other than CRLF, a control
+    /// byte, a start line without a version, or a limit (414, 431; 502 for a response).
+    pub fn find(&mut self, bytes: &[u8], max: usize) -> Result<Option<usize>, Reject> {
+        let max = max.min(usize::from(u16::MAX));
+        self.seek(bytes, max)
+            .map_err(|reason| self.kind.reject(reason))
+    }
+
+    /// Bytes to skip before the head: 2 if the request came after an empty line, else 0.
+    #[must_use]
+    pub const fn lead(&self) -> usize {
+        self.lead as usize
+    }
+
+    /// Whether nothing but a tolerated empty line was seen so far: the peer may be idle.
+    #[must_use]
+    pub const fn is_untouched(&self) -> bool {
+        matches!(self.stage, Stage::StartLine) && self.at <= self.lead as u32
+    }
+
+    fn seek(&mut self, bytes: &[u8], max: usize) -> Result<Option<usize>, Reason> {
+        loop {
+            let window = self.window(max);
+            let seen = bytes.get(..window).unwrap_or(bytes);
+            let found = low_byte(seen, self.at as usize).unwrap_or(seen.len());
+            self.at = offset(found);
+            match seen.get(found..).unwrap_or_default() {
+                [] | [b'\r'] if seen.len() < window => return Ok(None),
+                [] | [b'\r'] => return Err(self.over_limit()),
+                [b'\r', b'\n', ..] => {
+                    if self.end_line(seen, found)? {
+                        return Ok(Some(found + 2));
+                    }
+                }
+                [b'\t', ..] => self.at = offset(found + 1),
+                [byte, ..] => return Err(unwelcome(*byte)),
+            }
+        }
+    }
+
+    /// A line ends at `found`; true if the head does.
+    fn end_line(&mut self, seen: &[u8], found: usize) -> Result<bool, Reason> {
+        let line = seen.get(self.line as usize..found).unwrap_or_default();
+        self.at = offset(found + 2);
+        self.line = self.at;
+        match (self.stage, line) {
+            (Stage::Fields, []) => return Ok(true),
+            (Stage::Fields, _) => {}
+            (Stage::StartLine, []) if self.kind == Kind::Request && self.lead == 0 => self.lead = 2,
+            (Stage::StartLine, []) => return Err(Reason::LeadingBlankLines),
+            (Stage::StartLine, line) => {
+                self.stage = Stage::Fields;
+                match self.kind {
+                    Kind::Request if !versioned(line) => {
+                        return Err(diagnosis::request_line(line));
+                    }
+                    Kind::Response if !line.starts_with(b"HTTP/1.") => {
+                        return Err(Reason::StatusInvalid);
+                    }
+                    Kind::Request | Kind::Response => {}
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// How far may be looked at present: a request line has a limit of its own.
+    fn window(&self, max: usize) -> usize {
+        match (self.stage, self.kind) {
+            (Stage::StartLine, Kind::Request) => {
+                max.min(self.line as usize + limits::REQUEST_LINE_BYTES_MAX + b"\r\n".len())
+            }
+            (Stage::StartLine, Kind::Response) | (Stage::Fields, _) => max,
+        }
+    }
+
+    fn over_limit(&self) -> Reason {
+        match (self.stage, self.kind) {
+            (Stage::StartLine, Kind::Request) => Reason::LineTooLong,
+            (Stage::StartLine, Kind::Response) | (Stage::Fields, _) => Reason::HeadTooLarge,
+        }
+    }
+}
+
+impl Default for HeadScan {
+    fn default() -> Self {
+        Self::request()
+    }
+}
+
+/// The first byte below 0x20 at or after `from`. Eight bytes at a time: a borrow can only mark
+/// lanes above a true hit, so the lowest mark is always true.
+pub(in crate::http) fn low_byte(bytes: &[u8], from: usize) -> Option<usize> {
+    let (words, rest) = bytes.get(from..)?.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let lanes = u64::from_le_bytes(*word);
+        let marks = lanes.wrapping_sub(ONES * 0x20) & !lanes & (ONES * 0x80);
+        if marks != 0 {
+            return Some(from + index * 8 + (marks.trailing_zeros() / 8) as usize);
+        }
+    }
+    let index = rest.iter().position(|byte| *byte < 0x20)?;
+    Some(from + words.len() * 8 + index)
+}
+
+/// Why this control byte may not stand here. A CR only comes here when no LF follows it.
+pub(super) const fn unwelcome(byte: u8) -> Reason {
+    match byte {
+        b'\n' => Reason::BareLf,
+        b'\r' => Reason::BareCr,
+        0 => Reason::Nul,
+        _ => Reason::ControlByte,
+    }
+}
+
+fn versioned(line: &[u8]) -> bool {
+    line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
+}
+
+/// Offsets are bounded by the window, which is bounded by 65 535 and a line break.
+fn offset(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn low_byte_agrees_with_a_plain_search() {
+        let mut random = crate::base::random::Random::new(1);
+        for _ in 0..20_000 {
+            let length = random.below(40);
+            let bytes: Vec<u8> = (0..length)
+                .map(|_| match random.below(12) {
+                    0 => u8::try_from(random.below(0x20)).unwrap(),
+                    1 => 0x20,
+                    2 => 0x1f,
+                    3 => 0x80,
+                    _ => u8::try_from(random.below(256)).unwrap() | 0x20,
+                })
+                .collect();
+            let from = usize::try_from(random.below(length + 2)).unwrap();
+            let plain = (from..bytes.len()).find(|index| bytes[*index] < 0x20);
+            assert_eq!(low_byte(&bytes, from), plain, "{bytes:?} from {from}");
+        }
+    }
+
+    #[test]
+    fn byte_by_byte_looks_at_every_byte_a_bounded_number_of_times() {
+        let mut head = b"GET / HTTP/1.1\r\n".to_vec();
+        while head.len() < 60_000 {
+            head.extend_from_slice(b"X-Filler: abcdefghijklmnopqrstuvwxyz\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        let mut scan = HeadScan::request();
+        let mut looked_at = 0;
+        for length in 0..=head.len() {
+            looked_at += length - scan.at as usize;
+            let found = scan.find(&head[..length], 65_535).unwrap();
+            assert_eq!(found.is_some(), length == head.len());
+        }
+        assert!(
+            looked_at <= head.len() * 2,
+            "{looked_at} for {}",
+            head.len()
+        );
+    }
+}

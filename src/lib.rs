@@ -3,3 +3,4 @@ pub mod base;
 pub mod engine;
 pub mod http;
 pub mod limits;
+pub mod tls;

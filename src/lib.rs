@@ -1,5 +1,6 @@
 //! tidegate.
 pub mod base;
+pub mod config;
 pub mod engine;
 pub mod http;
 pub mod limits;

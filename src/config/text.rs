@@ -1,0 +1,671 @@
+//! From what people write to values: durations, sizes, addresses, backends.
+//!
+//! Every parser takes the whole text and answers with a value or a [`Complaint`] that says what
+//! is wrong, where, and what to write instead. Called by the command line in `app`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+
+use super::Backend;
+use super::Host;
+use super::Mode;
+use super::Scheme;
+use crate::base::time::Span;
+
+/// What is wrong, where, and what to do instead: one line, whatever the text contained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    what: String,
+    place: String,
+    instead: String,
+}
+
+impl Complaint {
+    /// A complaint about `place`, which is text of the user's.
+    #[must_use]
+    pub fn new(what: impl Into<String>, place: &str, instead: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            place: place.escape_debug().to_string(),
+            instead: instead.into(),
+        }
+    }
+
+    /// The same complaint with the name of the option in front of its place.
+    #[must_use]
+    pub fn under(mut self, option: &str) -> Self {
+        self.place = format!("{option} {}", self.place);
+        self
+    }
+}
+
+impl fmt::Display for Complaint {
+    /// `what: where; what to do instead`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.what, self.place, self.instead)
+    }
+}
+
+/// A length of time with its unit: `250ms`, `2s`, `1m`, `1h`.
+///
+/// # Errors
+/// No unit, an unknown one, a number that is none, or more than 584 years.
+pub fn duration(text: &str) -> Result<Span, Complaint> {
+    let split = text.find(|c: char| !c.is_ascii_digit());
+    let (digits, unit) = text.split_at(split.unwrap_or(text.len()));
+    if !digits.is_empty() && unit.is_empty() {
+        let instead = format!("add a unit, like {digits}ms or {digits}s");
+        return Err(Complaint::new("a duration without a unit", text, instead));
+    }
+    let nanoseconds: Option<u64> = match unit {
+        "ms" => Some(1_000_000),
+        "s" => Some(1_000_000_000),
+        "m" => Some(60_000_000_000),
+        "h" => Some(3_600_000_000_000),
+        _ => None,
+    };
+    nanoseconds
+        .zip(digits.parse::<u64>().ok())
+        .and_then(|(unit, count)| count.checked_mul(unit))
+        .map(Span)
+        .ok_or_else(|| {
+            let instead = "write a whole number and ms, s, m or h, like 250ms or 2s";
+            Complaint::new("not a duration", text, instead)
+        })
+}
+
+/// A length of time that is not zero; the forms are those of [`duration`].
+///
+/// # Errors
+/// As [`duration`], and for zero.
+pub fn positive_duration(text: &str) -> Result<Span, Complaint> {
+    let span = duration(text)?;
+    if span == Span::ZERO {
+        let instead = "write a longer one, like 250ms";
+        return Err(Complaint::new("a duration of zero", text, instead));
+    }
+    Ok(span)
+}
+
+/// A number of bytes: `512`, `512B`, `16KiB`, `1MiB`, `1GiB`.
+///
+/// # Errors
+/// An unknown unit (`KB` and `K` among them, which mean 1000 to some), a number that is none, or
+/// one beyond 64 bits.
+pub fn size(text: &str) -> Result<u64, Complaint> {
+    let split = text.find(|c: char| !c.is_ascii_digit());
+    let (digits, unit) = text.split_at(split.unwrap_or(text.len()));
+    let bytes: Option<u64> = match unit {
+        "" | "B" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    bytes
+        .zip(digits.parse::<u64>().ok())
+        .and_then(|(unit, count)| count.checked_mul(unit))
+        .ok_or_else(|| {
+            let instead = "write bytes or a whole number and KiB, MiB or GiB, like 16KiB";
+            Complaint::new("not a size", text, instead)
+        })
+}
+
+/// A number from 1 on.
+///
+/// # Errors
+/// For zero, for what is no number, and beyond 32 bits.
+pub fn count(text: &str) -> Result<u32, Complaint> {
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| Complaint::new("not a count", text, "write a whole number from 1 on"))
+}
+
+/// An address to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` (the IPv4 one) and
+/// `:8000` (every IPv4 address). Port 0 lets the system choose.
+///
+/// # Errors
+/// No port, a bare port, a name, or an IPv6 address without brackets.
+pub fn listen(text: &str) -> Result<SocketAddr, Complaint> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(address);
+    }
+    let fail = |instead: String| Err(Complaint::new("not an address to listen on", text, instead));
+    if text.starts_with("unix:") {
+        return fail("unix sockets are not in this version, write IP:PORT".to_owned());
+    }
+    if text.contains("://") {
+        return fail("write it without a scheme, like 127.0.0.1:8000".to_owned());
+    }
+    if text.parse::<u16>().is_ok() {
+        return fail(format!(
+            "write 127.0.0.1:{text} for this machine alone or :{text} for everyone"
+        ));
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return fail(format!("add a port, like {}:8000", Host::Address(address)));
+    }
+    if let Some((host, port)) = text.rsplit_once(':') {
+        match (host, port.parse::<u16>()) {
+            ("localhost", Ok(port)) => return Ok((Ipv4Addr::LOCALHOST, port).into()),
+            ("" | "*", Ok(port)) => return Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+            (_, Ok(_)) => return fail("write an IP address, like 127.0.0.1:8000".to_owned()),
+            (_, Err(_)) => {}
+        }
+    }
+    fail("write IP:PORT, like 127.0.0.1:8000 or [::1]:8000".to_owned())
+}
+
+/// The backends of a command line and the mode they are balanced in: the one asked for, or tcp if
+/// every backend is `tcp://`, or http. A backend without a scheme takes that of the mode.
+///
+/// # Errors
+/// What [`Backend`]'s forms exclude; a scheme that the mode cannot speak; the same backend twice.
+pub fn backends(texts: &[String], asked: Option<Mode>) -> Result<(Mode, Vec<Backend>), Complaint> {
+    let written: Vec<Written<'_>> = texts
+        .iter()
+        .map(|text| Written::parse(text))
+        .collect::<Result<_, _>>()?;
+    let all_tcp = !written.is_empty() && written.iter().all(|one| one.scheme == Some(Scheme::Tcp));
+    let mode = asked.unwrap_or(if all_tcp { Mode::Tcp } else { Mode::Http });
+    let mut backends: Vec<Backend> = Vec::with_capacity(written.len());
+    for one in written {
+        let text = one.text;
+        let backend = one.complete(mode, asked)?;
+        if backends.contains(&backend) {
+            let instead = "name every backend once";
+            return Err(Complaint::new("the same backend twice", text, instead));
+        }
+        backends.push(backend);
+    }
+    Ok((mode, backends))
+}
+
+/// A backend as written: what is missing depends on the mode, which depends on the others.
+struct Written<'a> {
+    text: &'a str,
+    scheme: Option<Scheme>,
+    host: Host,
+    port: Option<u16>,
+}
+
+impl<'a> Written<'a> {
+    fn parse(text: &'a str) -> Result<Self, Complaint> {
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) => (Some(scheme_named(scheme, text)?), rest),
+            None => (None, text),
+        };
+        refuse_extras(text, rest)?;
+        let rest = match scheme {
+            Some(Scheme::Http | Scheme::Https) => rest.strip_suffix('/').unwrap_or(rest),
+            Some(Scheme::Tcp) | None => rest,
+        };
+        if rest.contains('/') {
+            let instead = "a backend is a server, write it without the path";
+            return Err(Complaint::new("a path in a backend", text, instead));
+        }
+        let (host, port) = host_and_port(text, rest)?;
+        Ok(Self {
+            text,
+            scheme,
+            host,
+            port,
+        })
+    }
+
+    fn complete(self, mode: Mode, asked: Option<Mode>) -> Result<Backend, Complaint> {
+        let scheme = match (mode, self.scheme) {
+            (Mode::Http, None) => Scheme::Http,
+            (Mode::Tcp, None) => Scheme::Tcp,
+            (Mode::Http, Some(scheme @ (Scheme::Http | Scheme::Https))) => scheme,
+            (Mode::Tcp, Some(Scheme::Tcp)) => Scheme::Tcp,
+            (Mode::Tcp, Some(_)) => {
+                let instead = format!("in tcp mode write tcp://{}:PORT", self.host);
+                return Err(Complaint::new("an http backend", self.text, instead));
+            }
+            (Mode::Http, Some(Scheme::Tcp)) => {
+                let instead = match asked {
+                    Some(_) => "in http mode write http://, or ask for --mode tcp",
+                    None => "write tcp:// for all backends or for none",
+                };
+                return Err(Complaint::new(
+                    "a tcp backend among others",
+                    self.text,
+                    instead,
+                ));
+            }
+        };
+        let port = self.port.or(match self.scheme {
+            Some(scheme) => scheme.default_port(),
+            // Without a scheme nothing says that this is a URL: the port is what tells a backend
+            // from a mistyped word.
+            None => None,
+        });
+        let Some(port) = port else {
+            let instead = format!("add one, like {}:9001", self.host);
+            return Err(Complaint::new(
+                "a backend without a port",
+                self.text,
+                instead,
+            ));
+        };
+        Ok(Backend {
+            scheme,
+            host: self.host,
+            port,
+        })
+    }
+}
+
+fn scheme_named(name: &str, text: &str) -> Result<Scheme, Complaint> {
+    [Scheme::Http, Scheme::Https, Scheme::Tcp]
+        .into_iter()
+        .find(|scheme| scheme.name().eq_ignore_ascii_case(name))
+        .ok_or_else(|| {
+            let instead = "write http://, https:// or tcp://";
+            Complaint::new("an unknown scheme", text, instead)
+        })
+}
+
+/// What a URL may have and a backend has not.
+fn refuse_extras(text: &str, rest: &str) -> Result<(), Complaint> {
+    let extras = [
+        (
+            ',',
+            "options of a backend",
+            "they are not in this version, write the URL alone",
+        ),
+        (
+            '?',
+            "a query in a backend",
+            "a backend is a server, write it without the query",
+        ),
+        (
+            '#',
+            "a fragment in a backend",
+            "a backend is a server, write it without the fragment",
+        ),
+        (
+            '@',
+            "a user in a backend",
+            "let the client send its own, write the URL without it",
+        ),
+    ];
+    for (sign, what, instead) in extras {
+        if rest.contains(sign) {
+            return Err(Complaint::new(what, text, instead));
+        }
+    }
+    Ok(())
+}
+
+fn host_and_port(text: &str, rest: &str) -> Result<(Host, Option<u16>), Complaint> {
+    let fail = |what: &str, instead: &str| Err(Complaint::new(what, text, instead));
+    let (host, port) = if let Some(inner) = rest.strip_prefix('[') {
+        let Some((address, after)) = inner.split_once(']') else {
+            return fail("a bracket that is not closed", "write [ADDRESS]:PORT");
+        };
+        let Ok(address) = address.parse::<Ipv6Addr>() else {
+            return fail(
+                "not an IPv6 address",
+                "write one between the brackets, like [::1]",
+            );
+        };
+        let port = match after.strip_prefix(':') {
+            Some(port) => Some(port),
+            None if after.is_empty() => None,
+            None => return fail("text after the bracket", "write [ADDRESS]:PORT"),
+        };
+        (Host::Address(address.into()), port)
+    } else {
+        if rest.parse::<Ipv6Addr>().is_ok() || rest.matches(':').count() > 1 {
+            return fail(
+                "more than one colon",
+                "write IPv6 addresses in brackets, like [::1]:80",
+            );
+        }
+        let (host, port) = match rest.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (rest, None),
+        };
+        let Some(host) = named_host(host) else {
+            return fail(
+                "not a host",
+                "write a name or an address, like http://10.0.0.2:80",
+            );
+        };
+        (host, port)
+    };
+    let Some(port) = port else {
+        return Ok((host, None));
+    };
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 && digits => Ok((host, Some(port))),
+        _ => fail(
+            "not a port",
+            "write a number from 1 to 65535 after the colon",
+        ),
+    }
+}
+
+/// An IPv4 address or a DNS name: labels of 1 to 63 letters, digits, `-` and `_`, 253 bytes in
+/// all (RFC 1035 section 2.3.4). A name that ends in a number is a mistyped address.
+fn named_host(text: &str) -> Option<Host> {
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Some(Host::Address(address.into()));
+    }
+    let fine = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    let address = last.bytes().all(|byte| byte.is_ascii_digit());
+    (text.len() <= 253 && text.split('.').all(fine) && !address)
+        .then(|| Host::Name(text.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint<T: fmt::Debug>(result: Result<T, Complaint>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    fn owned(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn durations() {
+        let table = [
+            ("250ms", Span::millis(250)),
+            ("2s", Span::seconds(2)),
+            ("1m", Span::seconds(60)),
+            ("1h", Span::seconds(3_600)),
+            ("0s", Span::ZERO),
+        ];
+        for (text, span) in table {
+            assert_eq!(duration(text), Ok(span));
+        }
+        assert_eq!(
+            complaint(duration("250")),
+            "a duration without a unit: 250; add a unit, like 250ms or 250s"
+        );
+        for text in [
+            "",
+            "s",
+            "2 s",
+            "-1s",
+            "1.5s",
+            "2d",
+            "1m30s",
+            "99999999999h",
+            "²s",
+            "+2s",
+        ] {
+            let expected = format!(
+                "not a duration: {text}; write a whole number and ms, s, m or h, like 250ms or 2s"
+            );
+            assert_eq!(complaint(duration(text)), expected);
+        }
+        assert_eq!(
+            complaint(positive_duration("0ms")),
+            "a duration of zero: 0ms; write a longer one, like 250ms"
+        );
+    }
+
+    #[test]
+    fn sizes_and_counts() {
+        let table = [
+            ("0", 0),
+            ("512", 512),
+            ("512B", 512),
+            ("1KiB", 1024),
+            ("16MiB", 16 << 20),
+            ("2GiB", 2 << 30),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(size(text), Ok(bytes));
+        }
+        for text in [
+            "",
+            "KiB",
+            "1KB",
+            "1k",
+            "1.5KiB",
+            "-1",
+            "18446744073709551615KiB",
+        ] {
+            let expected = format!(
+                "not a size: {text}; \
+                 write bytes or a whole number and KiB, MiB or GiB, like 16KiB"
+            );
+            assert_eq!(complaint(size(text)), expected);
+        }
+        assert_eq!(count("3"), Ok(3));
+        for text in ["0", "", "-1", "x", "4294967296"] {
+            let expected = format!("not a count: {text}; write a whole number from 1 on");
+            assert_eq!(complaint(count(text)), expected);
+        }
+    }
+
+    #[test]
+    fn addresses_to_listen_on() {
+        let table = [
+            ("127.0.0.1:8000", "127.0.0.1:8000"),
+            ("[::1]:80", "[::1]:80"),
+            ("localhost:8000", "127.0.0.1:8000"),
+            (":8000", "0.0.0.0:8000"),
+            ("*:8000", "0.0.0.0:8000"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+        ];
+        for (text, address) in table {
+            assert_eq!(listen(text).unwrap().to_string(), address);
+        }
+        let anything = "write IP:PORT, like 127.0.0.1:8000 or [::1]:8000";
+        let table = [
+            (
+                "8000",
+                "write 127.0.0.1:8000 for this machine alone or :8000 for everyone",
+            ),
+            ("10.0.0.1", "add a port, like 10.0.0.1:8000"),
+            ("::1", "add a port, like [::1]:8000"),
+            ("web.example:80", "write an IP address, like 127.0.0.1:8000"),
+            (
+                "unix:/run/x",
+                "unix sockets are not in this version, write IP:PORT",
+            ),
+            (
+                "http://127.0.0.1:80",
+                "write it without a scheme, like 127.0.0.1:8000",
+            ),
+            ("127.0.0.1:70000", anything),
+            ("", anything),
+            ("a:b", anything),
+        ];
+        for (text, instead) in table {
+            let expected = format!("not an address to listen on: {text}; {instead}");
+            assert_eq!(complaint(listen(text)), expected);
+        }
+    }
+
+    #[test]
+    fn backends_and_the_mode_they_imply() {
+        let table: [(&[&str], Option<Mode>, Mode, &[&str]); 7] = [
+            (
+                &["127.0.0.1:9001"],
+                None,
+                Mode::Http,
+                &["http://127.0.0.1:9001"],
+            ),
+            (
+                &["127.0.0.1:9001"],
+                Some(Mode::Tcp),
+                Mode::Tcp,
+                &["tcp://127.0.0.1:9001"],
+            ),
+            (
+                &["tcp://a:1", "tcp://b:1"],
+                None,
+                Mode::Tcp,
+                &["tcp://a:1", "tcp://b:1"],
+            ),
+            (
+                &["http://A.Example", "https://b", "c:80", "HTTPS://d:8443/"],
+                None,
+                Mode::Http,
+                &[
+                    "http://a.example",
+                    "https://b",
+                    "http://c",
+                    "https://d:8443",
+                ],
+            ),
+            (
+                &["http://[::1]", "[::1]:81"],
+                None,
+                Mode::Http,
+                &["http://[::1]", "http://[::1]:81"],
+            ),
+            (
+                &["a_b-c.d:65535"],
+                None,
+                Mode::Http,
+                &["http://a_b-c.d:65535"],
+            ),
+            (&[], None, Mode::Http, &[]),
+        ];
+        for (texts, asked, mode, urls) in table {
+            let (implied, list) = backends(&owned(texts), asked).unwrap();
+            assert_eq!(implied, mode, "{texts:?}");
+            let shown: Vec<String> = list.iter().map(ToString::to_string).collect();
+            assert_eq!(shown, urls);
+        }
+    }
+
+    #[test]
+    fn every_complaint_about_a_backend() {
+        let host = "write a name or an address, like http://10.0.0.2:80";
+        let port = "write a number from 1 to 65535 after the colon";
+        let table = [
+            (
+                "ftp://a:1",
+                "an unknown scheme",
+                "write http://, https:// or tcp://",
+            ),
+            ("a", "a backend without a port", "add one, like a:9001"),
+            (
+                "[::1]",
+                "a backend without a port",
+                "add one, like [::1]:9001",
+            ),
+            (
+                "tcp://a",
+                "a backend without a port",
+                "add one, like a:9001",
+            ),
+            (
+                "http://a:1,weight=3",
+                "options of a backend",
+                "they are not in this version, write the URL alone",
+            ),
+            (
+                "http://a/x",
+                "a path in a backend",
+                "a backend is a server, write it without the path",
+            ),
+            (
+                "a:1?x",
+                "a query in a backend",
+                "a backend is a server, write it without the query",
+            ),
+            (
+                "http://a#x",
+                "a fragment in a backend",
+                "a backend is a server, write it without the fragment",
+            ),
+            (
+                "http://u:p@a",
+                "a user in a backend",
+                "let the client send its own, write the URL without it",
+            ),
+            ("", "not a host", host),
+            ("http://", "not a host", host),
+            ("http://:80", "not a host", host),
+            ("a b:1", "not a host", host),
+            ("a..b:1", "not a host", host),
+            ("127.0.0.256:1", "not a host", host),
+            ("1.2.3:1", "not a host", host),
+            ("bücher:1", "not a host", host),
+            ("a:0", "not a port", port),
+            ("a:+1", "not a port", port),
+            ("a:", "not a port", port),
+            ("a:65536", "not a port", port),
+            ("[::1]:x", "not a port", port),
+            (
+                "[::1",
+                "a bracket that is not closed",
+                "write [ADDRESS]:PORT",
+            ),
+            ("[::1]x", "text after the bracket", "write [ADDRESS]:PORT"),
+            (
+                "[a]:1",
+                "not an IPv6 address",
+                "write one between the brackets, like [::1]",
+            ),
+            (
+                "::1",
+                "more than one colon",
+                "write IPv6 addresses in brackets, like [::1]:80",
+            ),
+        ];
+        for (text, what, instead) in table {
+            let all_tcp = text.starts_with("tcp:").then_some(Mode::Tcp);
+            let expected = format!("{what}: {text}; {instead}");
+            assert_eq!(complaint(backends(&owned(&[text]), all_tcp)), expected);
+        }
+    }
+
+    #[test]
+    fn backends_that_do_not_go_together() {
+        let table: [(&[&str], Option<Mode>, &str); 5] = [
+            (
+                &["http://a:1", "tcp://b:1"],
+                None,
+                "a tcp backend among others: tcp://b:1; write tcp:// for all backends or for none",
+            ),
+            (
+                &["tcp://b:1"],
+                Some(Mode::Http),
+                "a tcp backend among others: tcp://b:1; \
+                 in http mode write http://, or ask for --mode tcp",
+            ),
+            (
+                &["https://b:1"],
+                Some(Mode::Tcp),
+                "an http backend: https://b:1; in tcp mode write tcp://b:PORT",
+            ),
+            (
+                &["a:80", "http://A"],
+                None,
+                "the same backend twice: http://A; name every backend once",
+            ),
+            (
+                &["a\nb:1"],
+                None,
+                "not a host: a\\nb:1; write a name or an address, like http://10.0.0.2:80",
+            ),
+        ];
+        for (texts, asked, line) in table {
+            assert_eq!(complaint(backends(&owned(texts), asked)), line);
+        }
+    }
+}

@@ -4,4 +4,7 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod limits;
+pub mod peers;
+pub mod session;
+pub mod tally;
 pub mod tls;

@@ -12,8 +12,7 @@ pub const WINDOW_HEADROOM_BYTES: usize = 1024;
 pub const WINDOW_TAILROOM_BYTES: usize = 8;
 
 /// The whole window.
-pub const WINDOW_BYTES: usize =
-    WINDOW_HEADROOM_BYTES + WINDOW_READ_BYTES + WINDOW_TAILROOM_BYTES;
+pub const WINDOW_BYTES: usize = WINDOW_HEADROOM_BYTES + WINDOW_READ_BYTES + WINDOW_TAILROOM_BYTES;
 
 /// Returned windows that are kept for the next borrower; the others go back to the allocator.
 pub const WINDOWS_SPARE_MAX: usize = 128;

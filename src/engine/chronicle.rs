@@ -17,7 +17,7 @@ const QUIET: Span = Span::seconds(1);
 
 /// Keeps a flood of the same trouble from flooding the log.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub(super) struct Gate {
     /// Per kind: silent until then, and how many were swallowed since.
     kinds: [(Moment, u64); KINDS],
 }
@@ -40,11 +40,15 @@ impl Gate {
 
 /// ` (and 12 more)`, or nothing.
 fn more(swallowed: u64) -> String {
-    if swallowed == 0 { String::new() } else { format!(" (and {swallowed} more like it)") }
+    if swallowed == 0 {
+        String::new()
+    } else {
+        format!(" (and {swallowed} more like it)")
+    }
 }
 
 /// A server could not be connected to.
-pub fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel: &mut dyn Kernel) {
+pub(super) fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel: &mut dyn Kernel) {
     if !hub.probes_on() && how == "request" {
         // Without probes nobody would ever find out that the server is well again.
         return;
@@ -55,7 +59,10 @@ pub fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel: &mut d
         let (up, all) = (hub.peers.up(), hub.peers.order().len());
         if let Some(peer) = hub.peers.get(id) {
             let name = &peer.name;
-            log::warn!("backend {name} is down: {} {fault} ({how}); {up} of {all} up", fault.code());
+            log::warn!(
+                "backend {name} is down: {} {fault} ({how}); {up} of {all} up",
+                fault.code()
+            );
         }
         if up == 0 {
             log::error!("no backend is up: requests get 503 until one answers a probe");
@@ -69,45 +76,58 @@ pub fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel: &mut d
 }
 
 /// A server was connected to.
-pub fn passed(id: PeerId, how: &str, hub: &mut Hub) {
+pub(super) fn passed(id: PeerId, how: &str, hub: &mut Hub) {
     let down_since = hub.peers.get(id).and_then(|peer| peer.health.since);
     let flip = hub.peers.passed(id, hub.now);
     if flip == Some(Flip::Up) {
         let (up, all) = (hub.peers.up(), hub.peers.order().len());
         let span = Span(hub.now.since(down_since.unwrap_or(hub.now)).0 / 1_000_000 * 1_000_000);
         if let Some(peer) = hub.peers.get(id) {
-            log::info!("backend {} is up after {span} ({how}); {up} of {all} up", peer.name);
+            log::info!(
+                "backend {} is up after {span} ({how}); {up} of {all} up",
+                peer.name
+            );
         }
     }
 }
 
 /// What TLS says about a handshake that failed.
-pub fn complaint(id: PeerId, words: &str, hub: &mut Hub) {
+pub(super) fn complaint(id: PeerId, words: &str, hub: &mut Hub) {
     if let (Some(swallowed), Some(peer)) = (hub.gate.admit(4, hub.now), hub.peers.get(id)) {
         log::warn!("backend {}: TLS: {words}{}", peer.name, more(swallowed));
     }
 }
 
 /// tidegate answered itself, or an answer was cut.
-pub fn incident(incident: Incident, peer: Option<PeerId>, hub: &mut Hub) {
+pub(super) fn incident(incident: Incident, peer: Option<PeerId>, hub: &mut Hub) {
     let kind = match incident {
         Incident::Answered(400..=499, _) => 0,
         Incident::Answered(503, _) => 1,
         Incident::Answered(..) => 2,
         Incident::Cut(_) => 3,
     };
-    let Some(swallowed) = hub.gate.admit(kind, hub.now) else { return };
+    let Some(swallowed) = hub.gate.admit(kind, hub.now) else {
+        return;
+    };
     let more = more(swallowed);
-    let backend = peer.and_then(|id| hub.peers.get(id)).map_or("none", |peer| &peer.name);
+    let backend = peer
+        .and_then(|id| hub.peers.get(id))
+        .map_or("none", |peer| &peer.name);
     match incident {
         Incident::Answered(0, Cause::Undialled(why)) => {
-            log::warn!("connection closed: {}, backend {backend}{more}", undialled(why));
+            log::warn!(
+                "connection closed: {}, backend {backend}{more}",
+                undialled(why)
+            );
         }
         Incident::Answered(status @ 400..=499, cause) => {
             log::info!("{status} to a client: {}{more}", words(cause));
         }
         Incident::Answered(status, cause) => {
-            log::warn!("{status} to a client: {}, backend {backend}{more}", words(cause));
+            log::warn!(
+                "{status} to a client: {}, backend {backend}{more}",
+                words(cause)
+            );
         }
         Incident::Cut(fault) => {
             log::warn!("answer cut in the middle: {fault}, backend {backend}{more}");
@@ -116,9 +136,12 @@ pub fn incident(incident: Incident, peer: Option<PeerId>, hub: &mut Hub) {
 }
 
 /// Accepting clients fails.
-pub fn accept_trouble(fault: Fault, hub: &mut Hub) {
+pub(super) fn accept_trouble(fault: Fault, hub: &mut Hub) {
     if let Some(swallowed) = hub.gate.admit(5, hub.now) {
-        log::warn!("cannot accept clients: {fault}; going on as soon as that ends{}", more(swallowed));
+        log::warn!(
+            "cannot accept clients: {fault}; going on as soon as that ends{}",
+            more(swallowed)
+        );
     }
 }
 

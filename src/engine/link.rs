@@ -80,6 +80,12 @@ impl Link {
         }
     }
 
+    /// Puts TLS on a link that was plain until now: what the kernel has said of its socket stays
+    /// true.
+    pub fn secured(&mut self, channel: Channel) {
+        self.channel = Some(Box::new(channel));
+    }
+
     /// The socket beneath.
     #[must_use]
     pub const fn socket(&self) -> Socket {

@@ -20,7 +20,7 @@ use crate::tally::Event;
 
 /// A probe that runs.
 #[derive(Debug)]
-pub struct Probe {
+pub(super) struct Probe {
     peer: PeerId,
     pub(super) link: Link,
     stage: Stage,
@@ -30,14 +30,16 @@ pub struct Probe {
 }
 
 /// Starts every probe that is due.
-pub fn start_due(tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut dyn Kernel) {
+pub(super) fn start_due(tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut dyn Kernel) {
     if !hub.probes_on() || hub.draining() || hub.probe_due > hub.now {
         return;
     }
     hub.probe_due = Moment(u64::MAX);
     for at in 0..hub.peers.order().len() {
         let id = hub.peers.order()[at];
-        let Some(peer) = hub.peers.get_mut(id) else { continue };
+        let Some(peer) = hub.peers.get_mut(id) else {
+            continue;
+        };
         let unresolved = peer.addresses.is_empty();
         if peer.probe_due <= hub.now && !peer.probing && !unresolved {
             peer.probing = true;
@@ -45,7 +47,11 @@ pub fn start_due(tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut dyn Ke
             connect(id, 0, Fault::Unresolved, deadline, tenants, hub, kernel);
         }
         if let Some(peer) = hub.peers.get(id).filter(|peer| !peer.probing) {
-            let due = if unresolved { Moment(u64::MAX) } else { peer.probe_due };
+            let due = if unresolved {
+                Moment(u64::MAX)
+            } else {
+                peer.probe_due
+            };
             hub.probe_due = hub.probe_due.min(due);
         }
     }
@@ -61,12 +67,22 @@ fn connect(
     hub: &mut Hub,
     kernel: &mut dyn Kernel,
 ) {
-    while let Some(address) = hub.peers.get(id).and_then(|peer| peer.address(addresses_failed)) {
+    while let Some(address) = hub
+        .peers
+        .get(id)
+        .and_then(|peer| peer.address(addresses_failed))
+    {
         match kernel.connect(address) {
             Ok(socket) => {
                 let link = Link::plain(socket);
                 let stage = Stage::Connecting;
-                let probe = Probe { peer: id, link, stage, addresses_failed, deadline };
+                let probe = Probe {
+                    peer: id,
+                    link,
+                    stage,
+                    addresses_failed,
+                    deadline,
+                };
                 let key = tenants.insert(Tenant::Probe(probe));
                 hub.own(socket, Owner::Session(key, Side::Server));
                 hub.timers.arm(key, deadline);
@@ -89,8 +105,10 @@ enum State {
 }
 
 /// Runs the probe under `key`.
-pub fn run(key: Key, tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut dyn Kernel) {
-    let Some(Tenant::Probe(probe)) = tenants.get_mut(key) else { return };
+pub(super) fn run(key: Key, tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    let Some(Tenant::Probe(probe)) = tenants.get_mut(key) else {
+        return;
+    };
     let state = match step(probe, hub, kernel) {
         State::Waits if probe.deadline <= hub.now => State::Over(Err(Fault::TimedOut)),
         state => state,
@@ -99,13 +117,29 @@ pub fn run(key: Key, tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut dy
         hub.timers.arm(key, probe.deadline);
         return;
     };
-    let Some(Tenant::Probe(probe)) = tenants.remove(key) else { return };
+    let Some(Tenant::Probe(probe)) = tenants.remove(key) else {
+        return;
+    };
     hub.timers.disarm(key);
-    let Probe { peer, link, addresses_failed, deadline, .. } = probe;
+    let Probe {
+        peer,
+        link,
+        addresses_failed,
+        deadline,
+        ..
+    } = probe;
     hub.close(link, kernel);
     if let Err(fault) = result {
         if deadline > hub.now {
-            return connect(peer, addresses_failed + 1, fault, deadline, tenants, hub, kernel);
+            return connect(
+                peer,
+                addresses_failed + 1,
+                fault,
+                deadline,
+                tenants,
+                hub,
+                kernel,
+            );
         }
     }
     if let Some(known) = hub.peers.get_mut(peer).filter(|_| result.is_ok()) {
@@ -124,8 +158,13 @@ fn step(probe: &mut Probe, hub: &mut Hub, kernel: &mut dyn Kernel) -> State {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return State::Waits,
             Err(error) => return State::Over(Err(Fault::from_io(&error))),
         }
-        let name = hub.peers.get(probe.peer).and_then(|peer| peer.tls_name.clone());
-        let Some(name) = name else { return State::Over(Ok(())) };
+        let name = hub
+            .peers
+            .get(probe.peer)
+            .and_then(|peer| peer.tls_name.clone());
+        let Some(name) = name else {
+            return State::Over(Ok(()));
+        };
         if let Err(fault) = upstream::secure(&mut probe.link, &name, hub) {
             return State::Over(Err(fault));
         }
@@ -156,7 +195,9 @@ fn conclude(id: PeerId, result: Result<(), Fault>, hub: &mut Hub, kernel: &mut d
             chronicle::failed(id, fault, "probe", hub, kernel);
         }
     }
-    let Some(peer) = hub.peers.get_mut(id) else { return };
+    let Some(peer) = hub.peers.get_mut(id) else {
+        return;
+    };
     peer.probing = false;
     peer.probe_due = hub.now + peer.health.pause(hub.health.interval, &mut hub.random);
     hub.probe_due = hub.probe_due.min(peer.probe_due);

@@ -18,7 +18,7 @@ use crate::tally::Event;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ran {
+pub(super) enum Ran {
     /// Nothing to do before something happens.
     Waits,
     /// There is more to do, but others come first.
@@ -30,7 +30,7 @@ pub enum Ran {
 }
 
 /// Runs the session in `slot`.
-pub fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> Ran {
+pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> Ran {
     let mut bytes = 0;
     for _ in 0..limits::STEPS_PER_RUN {
         if bytes >= limits::BYTES_PER_RUN {
@@ -54,7 +54,11 @@ pub fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) ->
             Step::Drop => upstream::drop_server(slot, hub, kernel),
             Step::End(outcome) => return Ran::Over(outcome),
             Step::Wait => {
-                if slot.session.deadline().is_none_or(|deadline| deadline > hub.now) {
+                if slot
+                    .session
+                    .deadline()
+                    .is_none_or(|deadline| deadline > hub.now)
+                {
                     return wait(key, slot, hub);
                 }
                 slot.session.expired(&mut hub.scratch, hub.now);
@@ -84,12 +88,14 @@ fn chores(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
         upstream::advance(key, slot, hub, kernel);
     } else if let Some(server) = slot.server.as_mut().filter(|server| server.can_flush()) {
         if let Effort::Broke(fault) = server.flush(kernel) {
-            slot.session.broke(Side::Server, Way::Writing, fault, &mut hub.scratch, hub.now);
+            slot.session
+                .broke(Side::Server, Way::Writing, fault, &mut hub.scratch, hub.now);
         }
     }
     if slot.client.can_flush() {
         if let Effort::Broke(fault) = slot.client.flush(kernel) {
-            slot.session.broke(Side::Client, Way::Writing, fault, &mut hub.scratch, hub.now);
+            slot.session
+                .broke(Side::Client, Way::Writing, fault, &mut hub.scratch, hub.now);
         }
     }
 }
@@ -137,10 +143,12 @@ fn write(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) ->
         }
         Progress::Blocked => {}
         Progress::Ended => {
-            slot.session.broke(side, Way::Writing, Fault::Ended, &mut hub.scratch, hub.now);
+            slot.session
+                .broke(side, Way::Writing, Fault::Ended, &mut hub.scratch, hub.now);
         }
         Progress::Broke(fault) => {
-            slot.session.broke(side, Way::Writing, fault, &mut hub.scratch, hub.now);
+            slot.session
+                .broke(side, Way::Writing, fault, &mut hub.scratch, hub.now);
         }
     }
     0
@@ -148,12 +156,15 @@ fn write(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) ->
 
 /// False if it has to be tried again later.
 fn finish(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> bool {
-    let Some(link) = slot.link_mut(side) else { return true };
+    let Some(link) = slot.link_mut(side) else {
+        return true;
+    };
     match link.finish(kernel) {
         Effort::Blocked => return false,
         Effort::Done => slot.session.finished(side, hub.now),
         Effort::Broke(fault) => {
-            slot.session.broke(side, Way::Writing, fault, &mut hub.scratch, hub.now);
+            slot.session
+                .broke(side, Way::Writing, fault, &mut hub.scratch, hub.now);
         }
     }
     true

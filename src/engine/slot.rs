@@ -12,7 +12,7 @@ use crate::session::Session;
 
 /// A session with everything it holds.
 #[derive(Debug)]
-pub struct Slot {
+pub(super) struct Slot {
     pub(super) session: Session,
     pub(super) client: Link,
     pub(super) server: Option<Link>,
@@ -23,7 +23,7 @@ pub struct Slot {
 
 /// The way to a server, as far as it is gone.
 #[derive(Debug, Default)]
-pub struct Attempt {
+pub(super) struct Attempt {
     pub(super) peer: Option<PeerId>,
     /// Servers that this request is not to be given to again.
     pub(super) tried: Vec<PeerId>,
@@ -38,7 +38,7 @@ pub struct Attempt {
 
 /// How far a server connection is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stage {
+pub(super) enum Stage {
     /// There is none.
     #[default]
     None,
@@ -53,13 +53,19 @@ pub enum Stage {
 impl Slot {
     /// For a client that has just connected.
     #[must_use]
-    pub fn new(session: Session, client: Link, from: SocketAddr) -> Self {
-        Self { session, client, server: None, attempt: Attempt::default(), from }
+    pub(super) fn new(session: Session, client: Link, from: SocketAddr) -> Self {
+        Self {
+            session,
+            client,
+            server: None,
+            attempt: Attempt::default(),
+            from,
+        }
     }
 
     /// What the sockets allow. A server that is not joined yet is none.
     #[must_use]
-    pub fn can(&self) -> Can {
+    pub(super) fn can(&self) -> Can {
         let can = Can::NOTHING
             .with_read(Side::Client, self.client.can_read())
             .with_write(Side::Client, self.client.can_write());
@@ -72,7 +78,7 @@ impl Slot {
     }
 
     /// The link to that side.
-    pub fn link_mut(&mut self, side: Side) -> Option<&mut Link> {
+    pub(super) fn link_mut(&mut self, side: Side) -> Option<&mut Link> {
         match side {
             Side::Client => Some(&mut self.client),
             Side::Server => self.server.as_mut(),
@@ -82,19 +88,26 @@ impl Slot {
     /// True if the engine has to do something before the session is asked: a connection whose
     /// next stage may be reached, or ciphertext that may go out.
     #[must_use]
-    pub fn has_chores(&self) -> bool {
+    pub(super) fn has_chores(&self) -> bool {
         let pending = matches!(self.attempt.stage, Stage::Connecting | Stage::Handshaking);
         self.client.can_flush()
             || self.server.as_ref().is_some_and(|server| {
-                if pending { server.can_write() || server.can_read() } else { server.can_flush() }
+                if pending {
+                    server.can_write() || server.can_read()
+                } else {
+                    server.can_flush()
+                }
             })
     }
 
     /// True if nothing at all can be done now: no chore, and the session waits for something
     /// that has not come. Asserted by the simulator whenever the loop is about to block.
     #[must_use]
-    pub fn is_settled(&mut self, now: Moment) -> bool {
-        let waits = self.session.deadline().is_none_or(|deadline| deadline > now);
+    pub(super) fn is_settled(&mut self, now: Moment) -> bool {
+        let waits = self
+            .session
+            .deadline()
+            .is_none_or(|deadline| deadline > now);
         let can = self.can();
         !self.has_chores() && waits && self.session.next(can) == crate::session::Step::Wait
     }

@@ -16,6 +16,7 @@ use super::slot::Slot;
 use super::slot::Stage;
 use crate::base::Fault;
 use crate::base::Side;
+use crate::base::TlsFault;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::base::time::Span;
@@ -30,7 +31,7 @@ use crate::tally::Event;
 const KEEP_ALIVE_MARGIN: Span = Span::millis(500);
 
 /// Gets the session a server, or tells it that there is none.
-pub fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel: &mut dyn Kernel) {
+pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel: &mut dyn Kernel) {
     let peer = match wish {
         Wish::Any | Wish::Young => {
             slot.attempt = Attempt::default();
@@ -64,11 +65,19 @@ pub fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel: &mut d
 
 /// The server of the last attempt, if it may be asked again.
 fn same(attempt: &Attempt, hub: &Hub) -> Option<PeerId> {
-    attempt.peer.filter(|peer| hub.peers.is_up(*peer) && !attempt.tried.contains(peer))
+    attempt
+        .peer
+        .filter(|peer| hub.peers.is_up(*peer) && !attempt.tried.contains(peer))
 }
 
 /// The attempt under way has failed.
-pub fn redial(key: Key, slot: &mut Slot, fault: Fault, hub: &mut Hub, kernel: &mut dyn Kernel) {
+pub(super) fn redial(
+    key: Key,
+    slot: &mut Slot,
+    fault: Fault,
+    hub: &mut Hub,
+    kernel: &mut dyn Kernel,
+) {
     slot.attempt.timeouts += u32::from(fault == Fault::TimedOut);
     lose(slot, hub, kernel);
     let next = failed(slot, fault, hub, kernel);
@@ -116,12 +125,7 @@ fn walk(
 }
 
 /// An address failed. Whom to try next.
-fn failed(
-    slot: &mut Slot,
-    fault: Fault,
-    hub: &mut Hub,
-    kernel: &mut dyn Kernel,
-) -> Option<PeerId> {
+fn failed(slot: &mut Slot, fault: Fault, hub: &mut Hub, kernel: &mut dyn Kernel) -> Option<PeerId> {
     let id = slot.attempt.peer?;
     slot.attempt.fault = Some(fault);
     slot.attempt.addresses_failed += 1;
@@ -133,7 +137,12 @@ fn failed(
         give_up_peer(slot, id, fault, hub, kernel);
         return None;
     }
-    if hub.peers.get(id)?.address(slot.attempt.addresses_failed).is_some() {
+    if hub
+        .peers
+        .get(id)?
+        .address(slot.attempt.addresses_failed)
+        .is_some()
+    {
         return Some(id);
     }
     give_up_peer(slot, id, fault, hub, kernel)
@@ -158,8 +167,10 @@ fn give_up_peer(
 }
 
 /// The connection under way may have got on.
-pub fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
-    let Some(link) = slot.server.as_mut() else { return };
+pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    let Some(link) = slot.server.as_mut() else {
+        return;
+    };
     if slot.attempt.stage == Stage::Connecting {
         if !link.can_write() {
             return;
@@ -169,7 +180,9 @@ pub fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
             Err(error) => return redial(key, slot, Fault::from_io(&error), hub, kernel),
         }
-        let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get(id)) else { return };
+        let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get(id)) else {
+            return;
+        };
         if let Some(name) = &peer.tls_name {
             match secure(link, name, hub) {
                 Ok(()) => slot.attempt.stage = Stage::Handshaking,
@@ -189,7 +202,9 @@ pub fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel
             }
         }
     }
-    let Some(link) = slot.server.take() else { return };
+    let Some(link) = slot.server.take() else {
+        return;
+    };
     if let Some(id) = slot.attempt.peer {
         chronicle::passed(id, "request", hub);
         if let Some(peer) = hub.peers.get_mut(id) {
@@ -201,9 +216,10 @@ pub fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel
 }
 
 /// Puts TLS on a link that has just been connected.
-pub fn secure(link: &mut Link, name: &str, hub: &Hub) -> Result<(), Fault> {
-    let settings = hub.client_tls.as_ref().ok_or(Fault::Tls(crate::base::TlsFault::Protocol))?;
-    link.secured(settings.connect(name)?);
+pub(super) fn secure(link: &mut Link, name: &str, hub: &Hub) -> Result<(), Fault> {
+    let unable = Fault::Tls(TlsFault::Protocol);
+    let settings = hub.client_tls.as_ref().ok_or(unable)?;
+    link.secured(settings.connect(name).map_err(|_| unable)?);
     Ok(())
 }
 
@@ -211,7 +227,9 @@ pub fn secure(link: &mut Link, name: &str, hub: &Hub) -> Result<(), Fault> {
 fn kept(peer: PeerId, since_min: Moment, hub: &mut Hub, kernel: &mut dyn Kernel) -> Option<Link> {
     loop {
         let taken = hub.idle.take(peer, since_min, hub.turn, hub.now)?;
-        let Some(Parked { mut link, .. }) = hub.parked.remove(taken.connection) else { continue };
+        let Some(Parked { mut link, .. }) = hub.parked.remove(taken.connection) else {
+            continue;
+        };
         let unsure = taken.unseen || hub.unseen_events || link.can_read();
         if unsure && !link.idle_check(kernel) {
             hub.tally.count(Event::ParkedBroken);
@@ -227,10 +245,15 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
     hub.own(link.socket(), Owner::Session(key, Side::Server));
     slot.server = Some(link);
     slot.attempt.stage = Stage::Joined;
-    let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) else { return };
+    let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) else {
+        return;
+    };
     peer.requests += 1;
     peer.in_flight += 1;
-    let got = Dialled { host: peer.authority.as_deref(), reused };
+    let got = Dialled {
+        host: peer.authority.as_deref(),
+        reused,
+    };
     slot.session.dialled(got, &mut hub.scratch, hub.now);
 }
 
@@ -246,13 +269,20 @@ fn detach(slot: &mut Slot, hub: &mut Hub) -> Option<Link> {
 }
 
 /// The session is done with its server connection, which is clean as far as it knows.
-pub fn park(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
-    let Some(mut link) = detach(slot, hub) else { return };
+pub(super) fn park(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    let Some(mut link) = detach(slot, hub) else {
+        return;
+    };
     let said = slot.session.server_keep_alive();
     let span = said.map_or(hub.reuse.idle_time, |said| {
-        hub.reuse.idle_time.min(Span(said.0.saturating_sub(KEEP_ALIVE_MARGIN.0)))
+        hub.reuse
+            .idle_time
+            .min(Span(said.0.saturating_sub(KEEP_ALIVE_MARGIN.0)))
     });
-    let peer = slot.attempt.peer.filter(|id| hub.peers.is_up(*id) && !hub.draining());
+    let peer = slot
+        .attempt
+        .peer
+        .filter(|id| hub.peers.is_up(*id) && !hub.draining());
     // A byte or an end that came with the answer, or behind it, spoils the connection.
     let clean = !link.unsent() && (!link.can_read() || link.idle_check(kernel));
     let Some(peer) = peer.filter(|_| clean && span > Span::ZERO) else {
@@ -262,21 +292,23 @@ pub fn park(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     let socket = link.socket();
     let connection = hub.parked.insert(Parked { link, peer });
     hub.own(socket, Owner::Parked(connection));
-    let evicted = hub.idle.put(peer, connection, hub.now + span, hub.turn, hub.now);
+    let evicted = hub
+        .idle
+        .put(peer, connection, hub.now + span, hub.turn, hub.now);
     if let Some(Parked { link, .. }) = evicted.and_then(|key| hub.parked.remove(key)) {
         hub.close(link, kernel);
     }
 }
 
 /// The session is done with its server connection, which nobody else may use.
-pub fn drop_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+pub(super) fn drop_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     if let Some(link) = detach(slot, hub) {
         hub.close(link, kernel);
     }
 }
 
 /// The server connection goes with a reset, because the client is gone.
-pub fn abort_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+pub(super) fn abort_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     if let Some(link) = detach(slot, hub) {
         hub.abort(link, kernel);
     }

@@ -41,7 +41,12 @@ pub struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { up: true, streak: 0, since: None, fault: None }
+        Self {
+            up: true,
+            streak: 0,
+            since: None,
+            fault: None,
+        }
     }
 }
 
@@ -96,7 +101,11 @@ impl Health {
     /// give or take a tenth so that probes of many servers spread.
     #[must_use]
     pub fn pause(&self, interval: Span, random: &mut Random) -> Span {
-        let base = if self.streak > 0 { interval.scaled(1, 4) } else { interval };
+        let base = if self.streak > 0 {
+            interval.scaled(1, 4)
+        } else {
+            interval
+        };
         base.scaled(900 + random.below(201), 1_000)
     }
 }
@@ -143,9 +152,15 @@ mod tests {
         let doubtful = Health { streak: 1, ..calm };
         for _ in 0..1_000 {
             let pause = calm.pause(Span::seconds(2), &mut random);
-            assert!((Span::millis(1_800)..=Span::millis(2_200)).contains(&pause), "{pause}");
+            assert!(
+                (Span::millis(1_800)..=Span::millis(2_200)).contains(&pause),
+                "{pause}"
+            );
             let pause = doubtful.pause(Span::seconds(2), &mut random);
-            assert!((Span::millis(450)..=Span::millis(550)).contains(&pause), "{pause}");
+            assert!(
+                (Span::millis(450)..=Span::millis(550)).contains(&pause),
+                "{pause}"
+            );
         }
     }
 }

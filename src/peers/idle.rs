@@ -42,7 +42,12 @@ impl Idle {
     /// An empty pool that keeps up to so many connections per server.
     #[must_use]
     pub const fn new(per_peer_max: usize) -> Self {
-        Self { peers: Vec::new(), per_peer_max, count: 0, due: None }
+        Self {
+            peers: Vec::new(),
+            per_peer_max,
+            count: 0,
+            due: None,
+        }
     }
 
     /// Keeps a connection until `until`. The one that has to make room for it is returned.
@@ -63,7 +68,12 @@ impl Idle {
         }
         let parked = &mut self.peers[index];
         let evicted = (parked.len() >= self.per_peer_max).then(|| parked.remove(0).connection);
-        parked.push(Parked { connection, since: now, until, turn });
+        parked.push(Parked {
+            connection,
+            since: now,
+            until,
+            turn,
+        });
         self.count += 1 - usize::from(evicted.is_some());
         self.due = Some(self.due.map_or(until, |due| due.min(until)));
         evicted
@@ -86,12 +96,17 @@ impl Idle {
             .or_else(|| parked.iter().rposition(fit))?;
         let entry = parked.remove(at);
         self.count -= 1;
-        Some(Taken { connection: entry.connection, unseen: entry.turn >= turn })
+        Some(Taken {
+            connection: entry.connection,
+            unseen: entry.turn >= turn,
+        })
     }
 
     /// Strikes a connection that died.
     pub fn forget(&mut self, peer: PeerId, connection: Key) {
-        let Some(parked) = self.peers.get_mut(peer.0.index as usize) else { return };
+        let Some(parked) = self.peers.get_mut(peer.0.index as usize) else {
+            return;
+        };
         let before = parked.len();
         parked.retain(|entry| entry.connection != connection);
         self.count -= before - parked.len();
@@ -126,7 +141,9 @@ impl Idle {
 
     /// Takes out everything that waits for that server.
     pub fn empty(&mut self, peer: PeerId) -> Vec<Key> {
-        let Some(parked) = self.peers.get_mut(peer.0.index as usize) else { return Vec::new() };
+        let Some(parked) = self.peers.get_mut(peer.0.index as usize) else {
+            return Vec::new();
+        };
         self.count -= parked.len();
         parked.drain(..).map(|entry| entry.connection).collect()
     }
@@ -148,14 +165,21 @@ impl Idle {
 mod tests {
     use super::*;
 
-    const PEER: PeerId = PeerId(Key { index: 0, generation: 1 });
+    const PEER: PeerId = PeerId(Key {
+        index: 0,
+        generation: 1,
+    });
 
     fn key(index: u32) -> Key {
-        Key { index, generation: 9 }
+        Key {
+            index,
+            generation: 9,
+        }
     }
 
     fn take(idle: &mut Idle, turn: u64, now: u64) -> Option<(u32, bool)> {
-        idle.take(PEER, Moment(0), turn, Moment(now)).map(|t| (t.connection.index, t.unseen))
+        idle.take(PEER, Moment(0), turn, Moment(now))
+            .map(|t| (t.connection.index, t.unseen))
     }
 
     #[test]
@@ -176,7 +200,10 @@ mod tests {
         let mut idle = Idle::new(2);
         assert_eq!(idle.put(PEER, key(1), Moment(10), 1, Moment(0)), None);
         assert_eq!(idle.put(PEER, key(2), Moment(30), 1, Moment(1)), None);
-        assert_eq!(idle.put(PEER, key(3), Moment(20), 1, Moment(2)), Some(key(1)));
+        assert_eq!(
+            idle.put(PEER, key(3), Moment(20), 1, Moment(2)),
+            Some(key(1))
+        );
         assert_eq!(idle.expired(Moment(5)), []);
         assert_eq!(idle.expired(Moment(20)), [key(3)]);
         assert_eq!(idle.due(), Some(Moment(30)));

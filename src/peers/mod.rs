@@ -157,7 +157,9 @@ impl Peers {
     }
 
     fn follow(&mut self, id: PeerId, flip: Option<Flip>) {
-        let Some(at) = self.order.iter().position(|other| *other == id) else { return };
+        let Some(at) = self.order.iter().position(|other| *other == id) else {
+            return;
+        };
         match flip {
             Some(Flip::Up) => self.rotation.insert(at, id, &self.order),
             Some(Flip::Down(_)) => self.rotation.remove(id),

@@ -43,7 +43,9 @@ impl Rotation {
 
     /// Takes the server out.
     pub(super) fn remove(&mut self, id: PeerId) {
-        let Some(place) = self.up.iter().position(|other| *other == id) else { return };
+        let Some(place) = self.up.iter().position(|other| *other == id) else {
+            return;
+        };
         self.up.remove(place);
         if place < self.cursor {
             self.cursor -= 1;
@@ -73,7 +75,14 @@ mod tests {
     use crate::base::random::Random;
 
     fn ids(count: u32) -> Vec<PeerId> {
-        (0..count).map(|index| PeerId(Key { index, generation: 1 })).collect()
+        (0..count)
+            .map(|index| {
+                PeerId(Key {
+                    index,
+                    generation: 1,
+                })
+            })
+            .collect()
     }
 
     fn rotation(order: &[PeerId]) -> Rotation {
@@ -88,7 +97,9 @@ mod tests {
     fn goes_round_in_order() {
         let order = ids(3);
         let mut rotation = rotation(&order);
-        let picked: Vec<u32> = (0..7).map(|_| rotation.next(&[]).unwrap().0.index).collect();
+        let picked: Vec<u32> = (0..7)
+            .map(|_| rotation.next(&[]).unwrap().0.index)
+            .collect();
         assert_eq!(picked, [0, 1, 2, 0, 1, 2, 0]);
     }
 
@@ -108,7 +119,9 @@ mod tests {
         let order = ids(3);
         let mut rotation = rotation(&order);
         rotation.remove(order[1]);
-        let picked: Vec<u32> = (0..4).map(|_| rotation.next(&[]).unwrap().0.index).collect();
+        let picked: Vec<u32> = (0..4)
+            .map(|_| rotation.next(&[]).unwrap().0.index)
+            .collect();
         assert_eq!(picked, [0, 2, 0, 2]);
     }
 

@@ -107,7 +107,7 @@ pub(super) struct Running {
     pub(super) host: Option<Box<str>>,
     pub(super) sending: Sending,
     pub(super) receiving: Receiving,
-    pub(super) tries: u8,
+    pub(super) tries: u32,
     /// Whether the client keeps its connection after this answer.
     pub(super) persistent: bool,
     /// Whether all bytes sent are still here to be sent again.
@@ -206,13 +206,19 @@ impl Exchange {
 
     /// The pair of automata: what can move, in the order that frees memory soonest.
     fn running(&mut self, can: Can) -> Step {
-        let Some(request) = &self.request else { return Step::Wait };
+        let Some(request) = &self.request else {
+            return Step::Wait;
+        };
         let to_client = !self.pending(Side::Client).is_empty();
         if to_client && can.write(Side::Client) {
             return Step::Write(Side::Client);
         }
         if matches!(request.receiving, Receiving::Whole) {
-            return if to_client { Step::Wait } else { self.answered(can) };
+            return if to_client {
+                Step::Wait
+            } else {
+                self.answered(can)
+            };
         }
         let deaf = matches!(self.server, Server::Attached { deaf: true, .. });
         if !deaf && !self.up.pending().is_empty() && can.write(Side::Server) {
@@ -261,7 +267,9 @@ impl Exchange {
 
     /// The whole answer is with the client. The next request, or the end.
     fn answered(&mut self, can: Can) -> Step {
-        let Some(request) = self.request.take() else { return Step::Wait };
+        let Some(request) = self.request.take() else {
+            return Step::Wait;
+        };
         if request.persistent && self.life != Life::Last {
             self.next_request();
             return self.next(can);
@@ -278,7 +286,11 @@ impl Exchange {
 
     fn replying(&mut self, can: Can) -> Step {
         if !self.pending(Side::Client).is_empty() {
-            return if can.write(Side::Client) { Step::Write(Side::Client) } else { Step::Wait };
+            return if can.write(Side::Client) {
+                Step::Write(Side::Client)
+            } else {
+                Step::Wait
+            };
         }
         if self.life == Life::Last {
             self.phase = Phase::Finishing;
@@ -305,7 +317,9 @@ impl Exchange {
 
     /// What the exchange waits for while bytes move.
     pub(super) fn running_waits(&self) -> Waiting {
-        let Some(request) = &self.request else { return Waiting::Response };
+        let Some(request) = &self.request else {
+            return Waiting::Response;
+        };
         if !self.pending(Side::Client).is_empty() {
             return Waiting::ClientTakes;
         }
@@ -332,7 +346,10 @@ impl Exchange {
         self.mark = now;
         match side {
             Side::Server => {
-                let keep = self.request.as_ref().is_some_and(|request| request.replayable);
+                let keep = self
+                    .request
+                    .as_ref()
+                    .is_some_and(|request| request.replayable);
                 self.up.wrote(count, keep);
             }
             Side::Client => match &mut self.aside {

@@ -50,7 +50,9 @@ impl Half {
 
     /// Takes the memory back, if no byte in it is needed.
     pub fn reclaim(&mut self) -> Option<Window> {
-        (self.kept == self.end).then(|| self.window.take()).flatten()
+        (self.kept == self.end)
+            .then(|| self.window.take())
+            .flatten()
     }
 
     /// Takes the memory back whatever is in it.
@@ -71,7 +73,9 @@ impl Half {
     /// The free memory to read into; moves the bytes to the front first if they stand at the end.
     /// Empty without a window.
     pub fn space(&mut self) -> &mut [u8] {
-        let Some(window) = &mut self.window else { return &mut [] };
+        let Some(window) = &mut self.window else {
+            return &mut [];
+        };
         if self.end >= START + limits::WINDOW_READ_BYTES && self.kept > START {
             let back = self.kept - START;
             window.bytes_mut().copy_within(self.kept..self.end, START);
@@ -87,31 +91,44 @@ impl Half {
     /// `count` bytes were read into [`Half::space`].
     pub fn filled(&mut self, count: usize) {
         self.end += count;
-        assert!(self.end <= START + limits::WINDOW_READ_BYTES, "more was read than there was room");
+        assert!(
+            self.end <= START + limits::WINDOW_READ_BYTES,
+            "more was read than there was room"
+        );
     }
 
     /// Bytes read and not yet judged.
     #[must_use]
     pub fn unjudged(&self) -> &[u8] {
-        self.window.as_ref().map_or(&[], |window| &window.bytes()[self.cut..self.end])
+        self.window
+            .as_ref()
+            .map_or(&[], |window| &window.bytes()[self.cut..self.end])
     }
 
     /// The same, to be rewritten in place.
     pub fn unjudged_mut(&mut self) -> &mut [u8] {
         let range = self.cut..self.end;
-        self.window.as_mut().map_or(&mut [], |window| &mut window.bytes_mut()[range])
+        self.window
+            .as_mut()
+            .map_or(&mut [], |window| &mut window.bytes_mut()[range])
     }
 
     /// The next `count` unjudged bytes may go to the target.
     pub fn pass(&mut self, count: usize) {
         self.cut += count;
-        assert!(self.cut <= self.end, "bytes were passed that were never read");
+        assert!(
+            self.cut <= self.end,
+            "bytes were passed that were never read"
+        );
     }
 
     /// Of the unjudged bytes `consumed` were rewritten to the first `produced` of them, which may
     /// go to the target.
     pub fn squeeze(&mut self, consumed: usize, produced: usize) {
-        assert!(produced <= consumed && self.cut + consumed <= self.end, "a filter never grows");
+        assert!(
+            produced <= consumed && self.cut + consumed <= self.end,
+            "a filter never grows"
+        );
         if let Some(window) = self.window.as_mut().filter(|_| produced < consumed) {
             let rest = self.cut + consumed..self.end;
             window.bytes_mut().copy_within(rest, self.cut + produced);
@@ -129,8 +146,13 @@ impl Half {
     /// Replaces the first `old` unjudged bytes by `new`, which may go to the target. `new` may be
     /// longer by the headroom in front of everything that is read.
     pub fn replace(&mut self, old: usize, new: &[u8]) {
-        assert!(self.cut + old <= self.end, "only what was read can be replaced");
-        let Some(window) = &mut self.window else { return };
+        assert!(
+            self.cut + old <= self.end,
+            "only what was read can be replaced"
+        );
+        let Some(window) = &mut self.window else {
+            return;
+        };
         let behind = self.cut + old;
         let start = behind
             .checked_sub(new.len() + (self.cut - self.kept))
@@ -144,29 +166,24 @@ impl Half {
     }
 
     /// Wraps all unjudged bytes into one chunk (RFC 9112 section 7.1), which may go to the
-    /// target. Only when nothing else is waiting.
+    /// target. In front of it at most a head may wait, whose headroom takes the size line too.
     pub fn wrap_chunk(&mut self) {
         let count = self.end - self.cut;
         if count == 0 {
             return;
         }
-        assert!(self.kept == self.cut, "a chunk is wrapped alone");
-        let Some(window) = &mut self.window else { return };
         let mut line = [0; 18];
-        let line = hex_line(count, &mut line);
-        let bytes = window.bytes_mut();
-        let start = self.cut - line.len();
-        bytes[start..self.cut].copy_from_slice(line);
-        bytes[self.end..self.end + 2].copy_from_slice(b"\r\n");
-        self.end += 2;
-        self.cut = self.end;
-        (self.kept, self.next) = (start, start);
+        self.replace(0, hex_line(count, &mut line));
+        self.pass(count);
+        self.append(b"\r\n");
     }
 
     /// Bytes that may be written now.
     #[must_use]
     pub fn pending(&self) -> &[u8] {
-        self.window.as_ref().map_or(&[], |window| &window.bytes()[self.next..self.cut])
+        self.window
+            .as_ref()
+            .map_or(&[], |window| &window.bytes()[self.next..self.cut])
     }
 
     /// The target took `count` of [`Half::pending`]; with `keep` they stay for a retry.
@@ -188,7 +205,9 @@ impl Half {
     /// [`limits::WINDOW_TAILROOM_BYTES`] fit for sure; nothing may be unjudged.
     pub fn append(&mut self, bytes: &[u8]) {
         assert!(self.cut == self.end, "own bytes go behind what was judged");
-        let Some(window) = &mut self.window else { return };
+        let Some(window) = &mut self.window else {
+            return;
+        };
         window.bytes_mut()[self.end..self.end + bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
         self.cut = self.end;
@@ -214,15 +233,21 @@ impl Half {
     /// Bytes kept or waiting, from the first one kept: what a retry starts from.
     #[must_use]
     pub fn replayable(&self) -> &[u8] {
-        self.window.as_ref().map_or(&[], |window| &window.bytes()[self.kept..self.cut])
+        self.window
+            .as_ref()
+            .map_or(&[], |window| &window.bytes()[self.kept..self.cut])
     }
 
     /// Replaces the first `old` kept bytes by `new`, after [`Half::rewind`].
     pub fn replace_kept(&mut self, old: usize, new: &[u8]) {
-        let Some(window) = &mut self.window else { return };
+        let Some(window) = &mut self.window else {
+            return;
+        };
         let behind = self.kept + old;
         assert!(self.next == self.kept && behind <= self.cut, "rewind first");
-        let start = behind.checked_sub(new.len()).expect("a host line fits into the headroom");
+        let start = behind
+            .checked_sub(new.len())
+            .expect("a host line fits into the headroom");
         window.bytes_mut()[start..behind].copy_from_slice(new);
         (self.kept, self.next) = (start, start);
     }
@@ -346,7 +371,10 @@ mod tests {
     fn chunks_are_wrapped_with_their_own_size_line() {
         let mut half = half(&[b'a'; 26]);
         half.wrap_chunk();
-        assert_eq!(half.pending(), [b"1a\r\n".as_slice(), &[b'a'; 26], b"\r\n"].concat());
+        assert_eq!(
+            half.pending(),
+            [b"1a\r\n".as_slice(), &[b'a'; 26], b"\r\n"].concat()
+        );
         let mut line = [0; 18];
         assert_eq!(hex_line(0, &mut line), b"0\r\n");
     }

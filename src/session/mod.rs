@@ -24,7 +24,6 @@ use std::rc::Rc;
 
 use crate::base::Fault;
 use crate::base::Side;
-use crate::base::buffer::Window;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config;
@@ -185,7 +184,7 @@ pub struct Policy {
     /// Bytes of a request head.
     pub request_head: usize,
     /// How many servers one request may be sent to, at most.
-    pub tries: u8,
+    pub tries: u32,
     /// True if clients come over TLS.
     pub client_is_tls: bool,
 }
@@ -281,7 +280,14 @@ impl Session {
     }
 
     /// A read from or a write to `side` failed for good.
-    pub fn broke(&mut self, side: Side, way: Way, fault: Fault, scratch: &mut Vec<u8>, now: Moment) {
+    pub fn broke(
+        &mut self,
+        side: Side,
+        way: Way,
+        fault: Fault,
+        scratch: &mut Vec<u8>,
+        now: Moment,
+    ) {
         match self {
             Self::Exchange(exchange) => exchange.broke(side, way, fault, scratch, now),
             Self::Tunnel(tunnel) => tunnel.broke(side, fault),

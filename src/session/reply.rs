@@ -58,7 +58,14 @@ impl Exchange {
         let persistent = self.life != Life::Last;
         let retry_after = (status == 503).then_some(RETRY_AFTER_SECONDS);
         scratch.clear();
-        emit::local(scratch, status, sentence(cause), persistent, retry_after, head_only);
+        emit::local(
+            scratch,
+            status,
+            sentence(cause),
+            persistent,
+            retry_after,
+            head_only,
+        );
         // Interim answers that wait in `down` are older than this one.
         let waiting = self.down.pending().to_vec();
         self.down.clear();
@@ -97,7 +104,10 @@ impl Exchange {
     /// Puts bytes of our own in line for the client.
     pub(super) fn say_aside(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.aside.get_or_insert_default().bytes.extend_from_slice(bytes);
+            self.aside
+                .get_or_insert_default()
+                .bytes
+                .extend_from_slice(bytes);
         }
     }
 

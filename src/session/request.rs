@@ -29,13 +29,7 @@ use crate::http::head::HeadScan;
 use crate::limits;
 
 impl Exchange {
-    pub(super) fn filled(
-        &mut self,
-        side: Side,
-        count: usize,
-        scratch: &mut Vec<u8>,
-        now: Moment,
-    ) {
+    pub(super) fn filled(&mut self, side: Side, count: usize, scratch: &mut Vec<u8>, now: Moment) {
         match side {
             Side::Client => self.client_sent(count, scratch, now),
             Side::Server => self.server_sent(count, scratch, now),
@@ -46,7 +40,7 @@ impl Exchange {
         self.up.filled(count);
         match &mut self.phase {
             Phase::Idle => {
-                self.phase = Phase::Head(HeadScan::default());
+                self.phase = Phase::Head(HeadScan::request());
                 self.mark = now;
                 self.look_for_head(scratch);
             }
@@ -76,7 +70,7 @@ impl Exchange {
         self.life = Life::Kept;
         self.phase = Phase::Idle;
         if !self.up.unjudged().is_empty() {
-            self.phase = Phase::Head(HeadScan::default());
+            self.phase = Phase::Head(HeadScan::request());
             let mut scratch = Vec::new();
             self.look_for_head(&mut scratch);
         }
@@ -84,16 +78,21 @@ impl Exchange {
 
     /// Searches for the end of the head among the unjudged bytes; judges the head if it is whole.
     fn look_for_head(&mut self, scratch: &mut Vec<u8>) {
-        let Phase::Head(scan) = &mut self.phase else { return };
+        let Phase::Head(scan) = &mut self.phase else {
+            return;
+        };
         let found = scan.find(self.up.unjudged(), self.policy.request_head);
         let judged = match found {
-            Ok(None) if self.up.room() == 0 => {
-                Err(Reject { status: 431, reason: Reason::HeadTooLarge })
-            }
+            Ok(None) if self.up.room() == 0 => Err(Reject {
+                status: 431,
+                reason: Reason::HeadTooLarge,
+            }),
             Ok(None) => return,
-            Ok(Some(found)) => {
-                self.up.skip(found.skipped);
-                head::request(&self.up.unjudged()[..found.length]).map(|head| (head, found.length))
+            Ok(Some(end)) => {
+                let lead = scan.lead();
+                self.up.skip(lead);
+                let length = end - lead;
+                head::request(&self.up.unjudged()[..length]).map(|head| (head, length))
             }
             Err(reject) => Err(reject),
         };
@@ -115,7 +114,10 @@ impl Exchange {
             head_bytes,
             host: None,
             sending,
-            receiving: Receiving::Head { scan: HeadScan::default(), interims: 0 },
+            receiving: Receiving::Head {
+                scan: HeadScan::response(),
+                interims: 0,
+            },
             tries: 0,
             persistent: head.persistent && self.life != Life::Last,
             replayable: idempotent,
@@ -124,22 +126,34 @@ impl Exchange {
     }
 
     pub(super) fn dialled(&mut self, got: Dialled<'_>, scratch: &mut Vec<u8>, now: Moment) {
-        let Some(request) = &mut self.request else { return };
+        let Some(request) = &mut self.request else {
+            return;
+        };
         self.mark = now;
         self.phase = Phase::Running;
-        self.server = Server::Attached { reused: got.reused, deaf: false };
+        self.server = Server::Attached {
+            reused: got.reused,
+            deaf: false,
+        };
         request.tries = request.tries.saturating_add(1);
         scratch.clear();
         if request.head_bytes > 0 {
             let received = &self.up.unjudged()[..request.head_bytes];
             let forward = emit::Forward {
                 client: self.client,
-                scheme: if self.policy.client_is_tls { "https" } else { "http" },
-                host: got.host.map_or(emit::HostRule::Keep, emit::HostRule::Literal),
+                scheme: if self.policy.client_is_tls {
+                    "https"
+                } else {
+                    "http"
+                },
+                host: got
+                    .host
+                    .map_or(emit::HostRule::Keep, emit::HostRule::Literal),
                 trusted: false,
+                upgrade: false,
             };
             if got.host.is_some() {
-                request.host = Some(request.head.host(received).into());
+                request.host = Some(String::from_utf8_lossy(request.head.host(received)).into());
             }
             emit::request(scratch, received, &request.head, &forward);
             self.up.replace(request.head_bytes, scratch);
@@ -172,7 +186,9 @@ impl Exchange {
 
     /// Passes what has come of the body on.
     fn judge_body(&mut self, scratch: &mut Vec<u8>) {
-        let Some(request) = &mut self.request else { return };
+        let Some(request) = &mut self.request else {
+            return;
+        };
         match &mut request.sending {
             Sending::Length(left) => {
                 let here = self.up.unjudged().len();
@@ -200,7 +216,10 @@ impl Exchange {
     /// A server that takes no more of the request: what the client still sends is thrown away, so
     /// that it gets to reading the answer. What a retry needs is kept.
     fn discard_for_deaf(&mut self) {
-        let replayable = self.request.as_ref().is_some_and(|request| request.replayable);
+        let replayable = self
+            .request
+            .as_ref()
+            .is_some_and(|request| request.replayable);
         if matches!(self.server, Server::Attached { deaf: true, .. }) && !replayable {
             self.up.discard_pending();
         }
@@ -248,7 +267,11 @@ impl Exchange {
         match (side, way) {
             (Side::Client, _) => {
                 let idle = matches!(self.phase, Phase::Idle | Phase::Lingering(_));
-                let outcome = if idle { Outcome::Done } else { Outcome::ClientGone };
+                let outcome = if idle {
+                    Outcome::Done
+                } else {
+                    Outcome::ClientGone
+                };
                 self.phase = Phase::Over(outcome);
             }
             (Side::Server, Way::Reading) => self.server_ended(Some(fault), scratch, now),
@@ -294,7 +317,12 @@ impl Exchange {
                     self.server = Server::Leaving { clean: false };
                     self.answer(504, Cause::ResponseSlow, scratch);
                 }
-                _ => self.cut(Fault::TimedOut),
+                Waiting::ResponseBody
+                | Waiting::FirstHead
+                | Waiting::NextHead
+                | Waiting::Head
+                | Waiting::Dial
+                | Waiting::Linger => self.cut(Fault::TimedOut),
             },
             Phase::Wanting(_) | Phase::Redialling | Phase::Over(_) => {}
         }

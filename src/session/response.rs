@@ -36,7 +36,9 @@ impl Exchange {
         if !matches!(self.phase, Phase::Running) {
             return;
         }
-        let Some(request) = &mut self.request else { return };
+        let Some(request) = &mut self.request else {
+            return;
+        };
         if request.replayable {
             request.replayable = false;
             self.up.release();
@@ -45,7 +47,9 @@ impl Exchange {
         if !self.awaits_head() {
             self.mark = now;
         }
-        let result = self.look_for_response(scratch, now).and_then(|()| self.judge_response());
+        let result = self
+            .look_for_response(scratch, now)
+            .and_then(|()| self.judge_response());
         if let Err(reject) = result {
             self.break_response(reject, scratch);
         }
@@ -54,14 +58,19 @@ impl Exchange {
     /// Reads heads, interim and final, until the body begins or bytes are missing.
     fn look_for_response(&mut self, scratch: &mut Vec<u8>, now: Moment) -> Result<(), Reject> {
         while let Some(request) = &mut self.request {
-            let Receiving::Head { scan, interims } = &mut request.receiving else { break };
+            let Receiving::Head { scan, interims } = &mut request.receiving else {
+                break;
+            };
             if self.down.unjudged().is_empty() {
                 break;
             }
-            let Some(found) = scan.find_response(self.down.unjudged(), limits::HEAD_BYTES_MAX)?
-            else {
+            let Some(found) = scan.find(self.down.unjudged(), limits::HEAD_BYTES_MAX)? else {
                 let room = self.down.room() > 0;
-                return if room { Ok(()) } else { Err(refusal(Reason::HeadTooLarge)) };
+                return if room {
+                    Ok(())
+                } else {
+                    Err(refusal(Reason::HeadTooLarge))
+                };
             };
             let to_head = request.head.method.is_head();
             let head = head::response(&self.down.unjudged()[..found], to_head)?;
@@ -69,7 +78,10 @@ impl Exchange {
             self.mark = now;
             if head.interim {
                 let interims = *interims + 1;
-                request.receiving = Receiving::Head { scan: HeadScan::default(), interims };
+                request.receiving = Receiving::Head {
+                    scan: HeadScan::response(),
+                    interims,
+                };
                 self.pass_interim(&head, found, interims, scratch)?;
             } else {
                 self.begin_answer(&head, found, scratch);
@@ -89,8 +101,10 @@ impl Exchange {
         if head.status == 101 || interims > limits::INTERIM_RESPONSES_MAX {
             return Err(refusal(Reason::StatusInvalid));
         }
-        let modern =
-            self.request.as_ref().is_some_and(|r| matches!(r.head.version, Version::Http11));
+        let modern = self
+            .request
+            .as_ref()
+            .is_some_and(|r| matches!(r.head.version, Version::Http11));
         if modern && head.status != 100 {
             emit::interim(scratch, &self.down.unjudged()[..length], head);
         }
@@ -100,22 +114,29 @@ impl Exchange {
 
     /// The final head: decides how the body goes out and whether the client stays.
     fn begin_answer(&mut self, head: &ResponseHead, length: usize, scratch: &mut Vec<u8>) {
-        let Some(request) = &mut self.request else { return };
+        let Some(request) = &mut self.request else {
+            return;
+        };
         let modern = matches!(request.head.version, Version::Http11);
         let keep = if head.persistent {
-            Keep::For(head.keep_alive_timeout.map(|seconds| Span::seconds(u64::from(seconds))))
+            Keep::For(
+                head.keep_alive_timeout
+                    .map(|seconds| Span::seconds(u64::from(seconds))),
+            )
         } else {
             Keep::Not
         };
         let (receiving, framing) = match head.framing {
             Framing::None | Framing::Length(0) => (Receiving::Whole, head.framing),
             Framing::Length(length) => (Receiving::Length(length), head.framing),
-            Framing::Chunked if modern => {
-                (Receiving::Chunked(Chunked::new(ChunkKeep::Framing)), Framing::Chunked)
-            }
-            Framing::Chunked => {
-                (Receiving::Chunked(Chunked::new(ChunkKeep::Data)), Framing::UntilClose)
-            }
+            Framing::Chunked if modern => (
+                Receiving::Chunked(Chunked::new(ChunkKeep::Framing)),
+                Framing::Chunked,
+            ),
+            Framing::Chunked => (
+                Receiving::Chunked(Chunked::new(ChunkKeep::Data)),
+                Framing::UntilClose,
+            ),
             Framing::UntilClose if modern => {
                 (Receiving::UntilClose { chunks: true }, Framing::Chunked)
             }
@@ -132,14 +153,16 @@ impl Exchange {
             persistent: request.persistent,
             framing,
         };
-        emit::response(scratch, &self.down.unjudged()[..length], head, &answer);
+        emit::response(scratch, &self.down.unjudged()[..length], head, answer);
         self.down.replace(length, scratch);
         self.check_whole();
     }
 
     /// Passes what has come of the body on.
     fn judge_response(&mut self) -> Result<(), Reject> {
-        let Some(request) = &mut self.request else { return Ok(()) };
+        let Some(request) = &mut self.request else {
+            return Ok(());
+        };
         match &mut request.receiving {
             Receiving::Head { .. } | Receiving::Whole => return Ok(()),
             Receiving::Length(left) => {
@@ -162,7 +185,7 @@ impl Exchange {
                 if !*chunks {
                     let count = self.down.unjudged().len();
                     self.down.pass(count);
-                } else if self.down.pending().is_empty() {
+                } else {
                     self.down.wrap_chunk();
                 }
                 return Ok(());
@@ -184,13 +207,11 @@ impl Exchange {
         let surplus = self.down.unjudged().len();
         let clean = sent
             && surplus == 0
-            && !self.down.source_ended
             && matches!(self.server_keep, Keep::For(_))
             && matches!(self.server, Server::Attached { deaf: false, .. });
         self.down.drop_unjudged();
         self.up.discard_pending();
         self.server = Server::Leaving { clean };
-        self.down.source_ended = false;
     }
 
     fn break_response(&mut self, reject: Reject, scratch: &mut Vec<u8>) {
@@ -212,7 +233,9 @@ impl Exchange {
         if !matches!(self.phase, Phase::Running) {
             return;
         }
-        let Some(request) = &mut self.request else { return };
+        let Some(request) = &mut self.request else {
+            return;
+        };
         match &request.receiving {
             Receiving::Head { .. } => {
                 let began = !self.down.unjudged().is_empty();
@@ -227,8 +250,10 @@ impl Exchange {
                 let chunks = *chunks;
                 request.receiving = Receiving::Whole;
                 self.server_keep = Keep::Not;
-                if chunks {
-                    self.down.append(b"0\r\n\r\n");
+                if chunks && self.down.is_empty() {
+                    self.say_aside(LAST_CHUNK);
+                } else if chunks {
+                    self.down.append(LAST_CHUNK);
                 }
                 self.check_whole();
             }
@@ -242,7 +267,9 @@ impl Exchange {
     /// Tries once more, if that can do no harm.
     fn retry(&mut self) -> bool {
         let reused = matches!(self.server, Server::Attached { reused: true, .. });
-        let Some(request) = &mut self.request else { return false };
+        let Some(request) = &mut self.request else {
+            return false;
+        };
         let quiet = matches!(request.receiving, Receiving::Head { interims: 0, .. });
         if !quiet || !request.replayable || request.tries >= self.policy.tries {
             return false;
@@ -253,6 +280,12 @@ impl Exchange {
     }
 }
 
+/// The end of a body in chunks, without trailers.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
 const fn refusal(reason: Reason) -> Reject {
-    Reject { status: 502, reason }
+    Reject {
+        status: 502,
+        reason,
+    }
 }

@@ -1,0 +1,278 @@
+//! Who comes in and how everybody goes out: listeners, accepting, and the end of the program.
+//!
+//! A listener is edge-triggered like every socket, so an accept that fails for want of
+//! descriptors would never be announced again. It stays marked as ready instead, and is tried
+//! again as soon as a descriptor is given back, and every 10 ms in case another part of the
+//! process gave one back.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::Engine;
+use super::Owner;
+use super::StartError;
+use super::Tenant;
+use super::Turn;
+use super::chronicle;
+use super::kernel::Kernel;
+use super::link::Link;
+use super::slot::Slot;
+use super::upstream;
+use crate::base::Fault;
+use crate::base::Side;
+use crate::base::Socket;
+use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::base::time::Span;
+use crate::limits;
+use crate::session::Outcome;
+use crate::session::Session;
+use crate::tally::Event;
+
+/// How often accepting is tried again without a sign that it could work.
+const ACCEPT_RETRY: Span = Span::millis(10);
+
+/// Where clients connect.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) socket: Socket,
+    pub(super) address: SocketAddr,
+    pub(super) ready: bool,
+}
+
+/// The end of the program, once somebody has asked for it.
+#[derive(Debug)]
+pub(super) struct Drain {
+    span: Span,
+    deadline: Option<Moment>,
+}
+
+impl Drain {
+    pub(super) const fn new(span: Span) -> Self {
+        Self {
+            span,
+            deadline: None,
+        }
+    }
+
+    pub(super) const fn is_on(&self) -> bool {
+        self.deadline.is_some()
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Moment> {
+        self.deadline
+    }
+}
+
+/// Opens the listeners, all or none.
+pub(super) fn open(
+    addresses: &[SocketAddr],
+    kernel: &mut dyn Kernel,
+) -> Result<Vec<Listener>, StartError> {
+    let mut listeners: Vec<Listener> = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        match kernel.listen(*address) {
+            Ok(socket) => {
+                let address = kernel.local_address(socket).unwrap_or(*address);
+                listeners.push(Listener {
+                    socket,
+                    address,
+                    ready: false,
+                });
+            }
+            Err(error) => {
+                for listener in listeners {
+                    kernel.close(listener.socket);
+                }
+                return Err(StartError {
+                    address: *address,
+                    error,
+                });
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+impl Engine {
+    /// True if a client could be accepted at once.
+    pub(super) fn may_accept(&self) -> bool {
+        let hub = &self.hub;
+        let waits = hub.accept_retry.is_some_and(|at| at > hub.now);
+        !waits
+            && hub.sessions < hub.sessions_max
+            && hub.names.is_started()
+            && hub.listeners.iter().any(|listener| listener.ready)
+    }
+
+    /// Accepts from every listener, each up to its share of the turn.
+    pub(super) fn accept(&mut self, kernel: &mut dyn Kernel) {
+        if !self.may_accept() {
+            return;
+        }
+        self.hub.accept_retry = None;
+        for at in 0..self.hub.listeners.len() {
+            for _ in 0..limits::ACCEPTS_PER_TURN {
+                if !self.hub.listeners[at].ready {
+                    break;
+                }
+                if self.hub.sessions >= self.hub.sessions_max {
+                    self.hub.tally.count(Event::AcceptFull);
+                    return;
+                }
+                if !self.accept_one(at, kernel) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// False if nothing can be accepted for now.
+    fn accept_one(&mut self, at: usize, kernel: &mut dyn Kernel) -> bool {
+        let hub = &mut self.hub;
+        match kernel.accept(hub.listeners[at].socket) {
+            Ok((socket, from)) => self.admit(socket, from),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                hub.listeners[at].ready = false;
+            }
+            Err(error) => match Fault::from_io(&error) {
+                // That one connection died in the queue; there may be others behind it.
+                Fault::Reset => {}
+                fault => {
+                    hub.tally.count(Event::AcceptPaused);
+                    chronicle::accept_trouble(fault, hub);
+                    hub.accept_retry = Some(hub.now + ACCEPT_RETRY);
+                    return false;
+                }
+            },
+        }
+        true
+    }
+
+    fn admit(&mut self, socket: Socket, from: SocketAddr) {
+        let hub = &mut self.hub;
+        let policy = Rc::clone(&hub.policy);
+        let session = Session::new(hub.mode, policy, from.ip().to_canonical(), hub.now);
+        let slot = Slot::new(session, Link::plain(socket), from);
+        let key = self.tenants.insert(Tenant::Session(Box::new(slot)));
+        hub.own(socket, Owner::Session(key, Side::Client));
+        hub.tally.count(Event::Accepted);
+        hub.sessions += 1;
+        hub.queue.push_back(key);
+    }
+
+    /// The session is over: everything it holds goes.
+    pub(super) fn dismiss(&mut self, key: Key, outcome: Outcome, kernel: &mut dyn Kernel) {
+        let hub = &mut self.hub;
+        let Some(Tenant::Session(mut slot)) = self.tenants.remove(key) else {
+            return;
+        };
+        hub.sessions -= 1;
+        hub.timers.disarm(key);
+        if outcome == Outcome::ClientGone {
+            upstream::abort_server(&mut slot, hub, kernel);
+        } else {
+            upstream::drop_server(&mut slot, hub, kernel);
+        }
+        let Slot {
+            mut session,
+            client,
+            from,
+            ..
+        } = *slot;
+        for side in [Side::Client, Side::Server] {
+            if let Some(window) = session.half_mut(side).surrender() {
+                hub.give(window);
+            }
+        }
+        if outcome.is_broken() {
+            hub.abort(client, kernel);
+        } else {
+            hub.close(client, kernel);
+        }
+        log::trace!("client {from}: {outcome:?}");
+    }
+
+    /// Somebody asked the program to end. The second time, or at once, it does not wait.
+    pub(super) fn stop(&mut self, at_once: bool, kernel: &mut dyn Kernel) -> Option<Turn> {
+        if at_once || self.hub.draining() {
+            return Some(self.cut_all(kernel));
+        }
+        let hub = &mut self.hub;
+        hub.drain.deadline = Some(hub.now + hub.drain.span);
+        log::info!(
+            "stopping: {} connections have {} to end; ask again to stop at once",
+            hub.sessions,
+            hub.drain.span
+        );
+        for listener in std::mem::take(&mut hub.listeners) {
+            hub.disown(listener.socket);
+            kernel.close(listener.socket);
+        }
+        let ids: Vec<_> = hub.peers.order().to_vec();
+        for connection in ids
+            .into_iter()
+            .flat_map(|id| hub.idle.empty(id))
+            .collect::<Vec<_>>()
+        {
+            if let Some(parked) = hub.parked.remove(connection) {
+                hub.close(parked.link, kernel);
+            }
+        }
+        for key in self.tenants.keys() {
+            match self.tenants.get_mut(key) {
+                Some(Tenant::Session(slot)) => {
+                    slot.session.drain();
+                    self.hub.queue.push_back(key);
+                }
+                Some(Tenant::Probe(_)) => self.end_probe(key, kernel),
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// True once the drain is over: nobody is left, or the time is.
+    pub(super) fn drained(&mut self, kernel: &mut dyn Kernel) -> Option<Turn> {
+        let deadline = self.hub.drain.deadline?;
+        if self.hub.sessions == 0 {
+            return Some(self.cut_all(kernel));
+        }
+        (deadline <= self.hub.now).then(|| self.cut_all(kernel))
+    }
+
+    /// Ends everything now.
+    fn cut_all(&mut self, kernel: &mut dyn Kernel) -> Turn {
+        let cut = self.hub.sessions;
+        for key in self.tenants.keys() {
+            if matches!(self.tenants.get(key), Some(Tenant::Probe(_))) {
+                self.end_probe(key, kernel);
+            } else {
+                self.dismiss(key, Outcome::Cut(Fault::TimedOut), kernel);
+            }
+        }
+        for listener in std::mem::take(&mut self.hub.listeners) {
+            self.hub.disown(listener.socket);
+            kernel.close(listener.socket);
+        }
+        for key in self.hub.parked.keys() {
+            if let Some(parked) = self.hub.parked.remove(key) {
+                self.hub.idle.forget(parked.peer, key);
+                self.hub.close(parked.link, kernel);
+            }
+        }
+        self.hub.queue.clear();
+        match cut {
+            0 => log::info!("stopped"),
+            _ => log::warn!("stopped: {cut} connections were cut off"),
+        }
+        Turn::Stopped { cut }
+    }
+
+    fn end_probe(&mut self, key: Key, kernel: &mut dyn Kernel) {
+        if let Some(Tenant::Probe(probe)) = self.tenants.remove(key) {
+            self.hub.timers.disarm(key);
+            self.hub.close(probe.link, kernel);
+        }
+    }
+}

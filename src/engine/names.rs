@@ -1,0 +1,177 @@
+//! From backends as they were written to peers with addresses: names are looked up off the loop,
+//! again and again, and the last good answer is kept when a lookup fails.
+
+use std::net::IpAddr;
+
+use super::Hub;
+use super::Turn;
+use super::kernel::Kernel;
+use crate::base::Fault;
+use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::base::time::Span;
+use crate::config::Backend;
+use crate::config::Host;
+use crate::config::Scheme;
+use crate::peers::Peer;
+use crate::peers::PeerId;
+use crate::peers::health::Health;
+
+/// How soon a name that has no address yet is looked up again.
+const FIRST_RETRY: Span = Span::seconds(2);
+
+/// The schedule of lookups.
+#[derive(Debug)]
+pub(super) struct Names {
+    interval: Span,
+    /// When all names are looked up next; `None` without names.
+    due: Option<Moment>,
+    /// Lookups that have not been answered yet.
+    open: usize,
+    /// Whether every name was answered for once, or one backend has an address.
+    started: bool,
+}
+
+impl Names {
+    pub(super) const fn new(interval: Span) -> Self {
+        Self {
+            interval,
+            due: None,
+            open: 0,
+            started: false,
+        }
+    }
+
+    /// False while it is not known whether there is anybody to give requests to.
+    pub(super) const fn is_started(&self) -> bool {
+        self.started
+    }
+
+    pub(super) const fn due(&self) -> Option<Moment> {
+        self.due
+    }
+}
+
+/// Makes peers of the configured backends.
+pub(super) fn add_all(backends: &[Backend], hub: &mut Hub, kernel: &mut dyn Kernel) {
+    for backend in backends {
+        let (lookup, addresses) = match &backend.host {
+            Host::Name(name) => (Some(name.clone()), Vec::new()),
+            Host::Address(address) => (None, vec![*address]),
+        };
+        let secure = backend.scheme == Scheme::Https;
+        hub.names.started |= lookup.is_none();
+        hub.peers.add(Peer {
+            name: backend.to_string(),
+            lookup,
+            port: backend.port,
+            authority: secure.then(|| backend.authority()),
+            tls_name: secure.then(|| backend.host.to_string()),
+            addresses,
+            preferred: 0,
+            health: Health::default(),
+            requests: 0,
+            in_flight: 0,
+            failures: 0,
+            probe_due: hub.now,
+            probing: false,
+        });
+    }
+    look_up(hub, kernel);
+}
+
+/// Asks for the addresses of every name.
+fn look_up(hub: &mut Hub, kernel: &mut dyn Kernel) {
+    hub.names.due = None;
+    for at in 0..hub.peers.order().len() {
+        let id = hub.peers.order()[at];
+        if let Some(name) = hub.peers.get(id).and_then(|peer| peer.lookup.as_deref()) {
+            kernel.resolve(id.0.pack(), name);
+            hub.names.open += 1;
+        }
+    }
+}
+
+/// Looks up what is due.
+pub(super) fn turn(hub: &mut Hub, kernel: &mut dyn Kernel) {
+    if !hub.draining() && hub.names.due.is_some_and(|due| due <= hub.now) {
+        look_up(hub, kernel);
+    }
+}
+
+/// A lookup was answered.
+pub(super) fn resolved(
+    ticket: u64,
+    addresses: Vec<IpAddr>,
+    hub: &mut Hub,
+    kernel: &mut dyn Kernel,
+) -> Option<Turn> {
+    hub.names.open = hub.names.open.saturating_sub(1);
+    let id = PeerId(Key::unpack(ticket));
+    if let Some(peer) = hub.peers.get_mut(id) {
+        let name = peer.lookup.clone().unwrap_or_default();
+        if addresses.is_empty() {
+            if peer.addresses.is_empty() {
+                log::error!(
+                    "backend {}: the name {name} does not resolve; check its spelling and DNS",
+                    peer.name
+                );
+            } else {
+                log::warn!(
+                    "backend {}: looking up {name} failed; going on with what was known",
+                    peer.name
+                );
+            }
+        } else {
+            adopt(peer, addresses, hub.now);
+            hub.probe_due = hub.now;
+            hub.names.started = true;
+        }
+        let unresolved = hub
+            .peers
+            .get(id)
+            .is_some_and(|peer| peer.addresses.is_empty());
+        if unresolved {
+            super::chronicle::failed(id, Fault::Unresolved, "lookup", hub, kernel);
+        }
+    }
+    conclude(hub)
+}
+
+/// Takes new addresses over; the one that answered last stays the preferred one.
+fn adopt(peer: &mut Peer, addresses: Vec<IpAddr>, now: Moment) {
+    let preferred = peer.addresses.get(peer.preferred).copied();
+    if peer.addresses.is_empty() {
+        peer.probe_due = now;
+    }
+    peer.preferred = addresses
+        .iter()
+        .position(|address| Some(*address) == preferred)
+        .unwrap_or(0);
+    peer.addresses = addresses;
+}
+
+/// Once every name is answered for: when to ask again, or that there is nothing to balance.
+fn conclude(hub: &mut Hub) -> Option<Turn> {
+    if hub.names.open > 0 {
+        return None;
+    }
+    let known = |id: &PeerId| {
+        hub.peers
+            .get(*id)
+            .is_some_and(|peer| !peer.addresses.is_empty())
+    };
+    let all = hub.peers.order().iter().all(known);
+    let any = hub.peers.order().iter().any(known);
+    if !any && !hub.names.started {
+        return Some(Turn::Unresolvable);
+    }
+    hub.names.started = true;
+    let pause = if all {
+        hub.names.interval
+    } else {
+        FIRST_RETRY.min(hub.names.interval)
+    };
+    hub.names.due = Some(hub.now + pause);
+    None
+}

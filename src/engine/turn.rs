@@ -1,0 +1,191 @@
+//! One turn of the loop, in its fixed order. The clock is read once; everything that a turn
+//! decides, it decides at one moment.
+
+use super::Engine;
+use super::Owner;
+use super::Tenant;
+use super::Turn;
+use super::chronicle;
+use super::kernel::Kernel;
+use super::kernel::News;
+use super::kernel::Ready;
+use super::names;
+use super::probes;
+use super::pump;
+use super::pump::Ran;
+use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::tally::Event;
+
+impl Engine {
+    /// Waits for something to happen and sees to it. Call again while it says [`Turn::Goes`].
+    pub fn turn(&mut self, kernel: &mut dyn Kernel) -> Turn {
+        let until = self.until();
+        self.ready.clear();
+        self.hub.unseen_events = !kernel.wait(until, &mut self.ready);
+        self.hub.now = kernel.now();
+        self.hub.turn += 1;
+        for at in 0..self.ready.len() {
+            let ready = self.ready[at];
+            self.mark(&ready);
+        }
+        self.check_suspects(kernel);
+        while let Some(news) = kernel.news() {
+            if let Some(end) = self.hear(news, kernel) {
+                return end;
+            }
+        }
+        while let Some(key) = self.hub.timers.expired(self.hub.now) {
+            self.hub.queue.push_back(key);
+        }
+        for _ in 0..self.hub.queue.len() {
+            let Some(key) = self.hub.queue.pop_front() else {
+                break;
+            };
+            self.run(key, kernel);
+        }
+        self.accept(kernel);
+        probes::start_due(&mut self.tenants, &mut self.hub, kernel);
+        names::turn(&mut self.hub, kernel);
+        self.close_aged(kernel);
+        self.drained(kernel).unwrap_or(Turn::Goes)
+    }
+
+    /// Until when the loop may sleep; a moment in the past if there is work left.
+    fn until(&mut self) -> Option<Moment> {
+        if !self.hub.queue.is_empty() || self.may_accept() {
+            return Some(self.hub.now);
+        }
+        let hub = &mut self.hub;
+        let probe = (hub.probes_on() && !hub.draining()).then_some(hub.probe_due);
+        let accept = hub.accept_retry.filter(|_| hub.sessions < hub.sessions_max);
+        [
+            hub.timers.next(),
+            probe.filter(|due| due.0 < u64::MAX),
+            hub.idle.due(),
+            hub.names.due().filter(|_| !hub.draining()),
+            accept,
+            hub.drain.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Takes down what the kernel says of a socket. Nothing is done yet.
+    fn mark(&mut self, ready: &Ready) {
+        let hub = &mut self.hub;
+        match hub.owner(ready.socket) {
+            Some(Owner::Listener(at)) => {
+                if let Some(listener) = hub.listeners.get_mut(at) {
+                    listener.ready = true;
+                }
+            }
+            Some(Owner::Session(key, side)) => {
+                let link = match self.tenants.get_mut(key) {
+                    Some(Tenant::Session(slot)) => slot.link_mut(side),
+                    Some(Tenant::Probe(probe)) => Some(&mut probe.link),
+                    None => None,
+                };
+                if let Some(link) = link {
+                    link.note(ready);
+                    hub.queue.push_back(key);
+                }
+            }
+            Some(Owner::Parked(key)) => {
+                if let Some(parked) = hub.parked.get_mut(key) {
+                    parked.link.note(ready);
+                    if ready.readable || ready.ended {
+                        hub.suspects.push(key);
+                    }
+                }
+            }
+            None => hub.tally.count(Event::StaleEvent),
+        }
+    }
+
+    /// A byte or an end on a parked connection makes it useless (RFC 9112 section 9.2: it would
+    /// be taken for the answer to somebody's next request).
+    fn check_suspects(&mut self, kernel: &mut dyn Kernel) {
+        let hub = &mut self.hub;
+        while let Some(key) = hub.suspects.pop() {
+            let Some(parked) = hub.parked.get_mut(key) else {
+                continue;
+            };
+            if parked.link.idle_check(kernel) {
+                continue;
+            }
+            if let Some(parked) = hub.parked.remove(key) {
+                hub.tally.count(Event::ParkedBroken);
+                hub.idle.forget(parked.peer, key);
+                hub.close(parked.link, kernel);
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News, kernel: &mut dyn Kernel) -> Option<Turn> {
+        match news {
+            News::Resolved { ticket, addresses } => {
+                names::resolved(ticket, addresses, &mut self.hub, kernel)
+            }
+            News::Stop => self.stop(false, kernel),
+            News::Quit => self.stop(true, kernel),
+        }
+    }
+
+    fn run(&mut self, key: Key, kernel: &mut dyn Kernel) {
+        let hub = &mut self.hub;
+        let slot = match self.tenants.get_mut(key) {
+            Some(Tenant::Session(slot)) => slot,
+            Some(Tenant::Probe(_)) => {
+                return probes::run(key, &mut self.tenants, hub, kernel);
+            }
+            None => return,
+        };
+        let ran = pump::run(key, slot, hub, kernel);
+        if let Some(incident) = slot.session.incident() {
+            hub.tally.count(match incident {
+                crate::session::Incident::Answered(..) => Event::AnsweredItself,
+                crate::session::Incident::Cut(_) => Event::AnswerCut,
+            });
+            chronicle::incident(incident, slot.attempt.peer, hub);
+        }
+        match ran {
+            Ran::Waits => {}
+            Ran::Again => hub.queue.push_back(key),
+            Ran::Starves => {
+                hub.tally.count(Event::WindowMissing);
+                hub.starved.push(key);
+            }
+            Ran::Over(outcome) => self.dismiss(key, outcome, kernel),
+        }
+    }
+
+    fn close_aged(&mut self, kernel: &mut dyn Kernel) {
+        for key in self.hub.idle.expired(self.hub.now) {
+            if let Some(parked) = self.hub.parked.remove(key) {
+                self.hub.tally.count(Event::ParkedAged);
+                self.hub.close(parked.link, kernel);
+            }
+        }
+    }
+
+    /// Asserts that the loop may sleep: no session could do anything with what is ready.
+    ///
+    /// # Panics
+    /// If a wakeup was lost.
+    pub fn assert_settled(&mut self) {
+        let (now, starved) = (self.hub.now, &self.hub.starved);
+        if !self.hub.queue.is_empty() {
+            return;
+        }
+        for key in self.tenants.keys() {
+            if let Some(Tenant::Session(slot)) = self.tenants.get_mut(key) {
+                assert!(
+                    starved.contains(&key) || slot.is_settled(now),
+                    "a session could go on but is not in the queue: {slot:?}"
+                );
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod limits;
+pub mod os;
 pub mod peers;
 pub mod session;
 pub mod tally;

@@ -1,0 +1,384 @@
+//! The operating system behind [`Kernel`]: the only room that knows mio, socket2, signals and the
+//! clock.
+//!
+//! Layer 4. It exists so that everything above can be run against a fake; `main` alone makes one.
+//! The contract is in [`crate::engine::kernel`], the proof in `tests/kernel_contract.rs`.
+//!
+//! What a verb costs in system calls (Linux): `accept` is `accept4` and one `epoll_ctl`;
+//! `connect` is `socket`, one `setsockopt`, `connect` and one `epoll_ctl`; `read`, `write`,
+//! `finish` and `close` are one each. Nothing is ever deregistered: closing the last descriptor
+//! of a socket takes it out of the epoll set (epoll(7), question 6), and none is ever duplicated.
+//!
+//! SIGPIPE cannot kill us: Rust's runtime ignores it before `main`, and the standard library
+//! sends with `MSG_NOSIGNAL` besides, so a write to a dead peer is `EPIPE`.
+
+mod resolver;
+mod signals;
+
+use std::collections::VecDeque;
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::Instant;
+
+use mio::Interest;
+use mio::Token;
+use mio::event::Event;
+use mio::net::TcpListener;
+use mio::net::TcpStream;
+
+use crate::base::Socket;
+use crate::base::arena::Arena;
+use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::engine::kernel::Kernel;
+use crate::engine::kernel::News;
+use crate::engine::kernel::Ready;
+use crate::limits;
+use resolver::Resolver;
+use signals::Signals;
+
+/// Sockets, names, signals and time of a Unix machine, behind one epoll set.
+#[derive(Debug)]
+pub struct MioKernel {
+    poll: mio::Poll,
+    events: mio::Events,
+    sockets: Arena<Entry>,
+    news: VecDeque<News>,
+    resolver: Option<Resolver>,
+    signals: Option<Signals>,
+    started: Instant,
+}
+
+impl MioKernel {
+    /// A kernel without sockets, whose clock starts at zero. No thread runs and no signal is
+    /// caught until somebody asks.
+    ///
+    /// # Errors
+    /// Those of `epoll_create1(2)`: `EMFILE`, `ENFILE`, `ENOMEM`.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            poll: mio::Poll::new()?,
+            events: mio::Events::with_capacity(limits::EVENTS_PER_WAIT),
+            sockets: Arena::default(),
+            news: VecDeque::new(),
+            resolver: None,
+            signals: None,
+            started: Instant::now(),
+        })
+    }
+
+    /// From here on TERM and INT come as [`News::Stop`] and QUIT as [`News::Quit`], instead of
+    /// ending the process. Again has no effect.
+    ///
+    /// # Errors
+    /// Those of `socketpair(2)`, `fcntl(2)`, `sigaction(2)` and `epoll_ctl(2)`.
+    pub fn watch_signals(&mut self) -> io::Result<()> {
+        if self.signals.is_none() {
+            self.signals = Some(Signals::watch(self.poll.registry())?);
+        }
+        Ok(())
+    }
+
+    /// How long the next poll may sleep: rounded up to its millisecond, so that it does not
+    /// return a moment too early and spin there.
+    fn timeout(&self, until: Option<Moment>) -> Option<Duration> {
+        if !self.news.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let left = until?.since(self.now());
+        Some(Duration::from_millis(left.0.div_ceil(1_000_000)))
+    }
+
+    /// Sorts the events of one poll into `ready` and the news, and says how many there were.
+    fn sort(&mut self, ready: &mut Vec<Ready>) -> usize {
+        let mut count = 0;
+        for event in &self.events {
+            count += 1;
+            match event.token() {
+                token if token == RESOLVER => {
+                    if let Some(resolver) = &self.resolver {
+                        resolver.collect(&mut self.news);
+                    }
+                }
+                token if token == STOP || token == QUIT => {
+                    if let Some(signals) = &mut self.signals {
+                        signals.collect(token, &mut self.news);
+                    }
+                }
+                token => {
+                    let socket = unpacked(token);
+                    if self.sockets.get(socket.0).is_some() {
+                        ready.push(readiness(socket, event));
+                    }
+                }
+            }
+        }
+        count
+    }
+
+    /// Gives a fresh socket its number and its one registration.
+    fn admit(&mut self, entry: Entry) -> io::Result<Socket> {
+        let key = self.sockets.insert(entry);
+        let registry = self.poll.registry();
+        let token = packed(Socket(key));
+        let registered = match self.sockets.get_mut(key) {
+            Some(Entry::Listener(listener)) => {
+                registry.register(listener, token, Interest::READABLE)
+            }
+            Some(Entry::Stream(stream)) => {
+                registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)
+            }
+            None => Err(stale()),
+        };
+        if let Err(error) = registered {
+            self.sockets.remove(key);
+            return Err(error);
+        }
+        Ok(Socket(key))
+    }
+
+    fn stream(&self, socket: Socket) -> io::Result<&TcpStream> {
+        match self.sockets.get(socket.0) {
+            Some(Entry::Stream(stream)) => Ok(stream),
+            Some(Entry::Listener(_)) | None => Err(stale()),
+        }
+    }
+}
+
+impl Kernel for MioKernel {
+    fn now(&self) -> Moment {
+        Moment(u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn wait(&mut self, until: Option<Moment>, ready: &mut Vec<Ready>) -> bool {
+        loop {
+            let timeout = self.timeout(until);
+            match self.poll.poll(&mut self.events, timeout) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // epoll_wait(2) knows EBADF, EFAULT, EINVAL and EINTR; the descriptor and the
+                // memory are ours for as long as `self` lives, and the capacity is not zero.
+                Err(error) => panic!("epoll_wait fails on its own descriptor: {error}"),
+            }
+            let count = self.sort(ready);
+            // The clock is looked at last: a turn that has work to do need not ask it twice.
+            if !ready.is_empty()
+                || !self.news.is_empty()
+                || until.is_some_and(|until| self.now() >= until)
+            {
+                return count < limits::EVENTS_PER_WAIT;
+            }
+        }
+    }
+
+    fn news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    fn resolve(&mut self, ticket: u64, name: &str) {
+        if let Some(answer) = resolver::literal(ticket, name) {
+            self.news.push_back(answer);
+            return;
+        }
+        if self.resolver.is_none() {
+            self.resolver = Resolver::start(self.poll.registry(), RESOLVER).ok();
+        }
+        let asked = self
+            .resolver
+            .as_ref()
+            .is_some_and(|resolver| resolver.ask(ticket, name));
+        if !asked {
+            // Out of threads or descriptors, or the thread has died: start anew next time.
+            self.resolver = None;
+            self.news.push_back(News::Resolved {
+                ticket,
+                addresses: Vec::new(),
+            });
+        }
+    }
+
+    fn listen(&mut self, at: SocketAddr) -> io::Result<Socket> {
+        let socket = fresh(at)?;
+        // A restarted program must get its address back although connections of the old one
+        // linger in TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        if at.is_ipv6() {
+            // Otherwise `[::]:80` would take `0.0.0.0:80` too, or not, by a sysctl's mood.
+            socket.set_only_v6(true)?;
+        }
+        // Accepted sockets inherit it, which saves a system call for each of them.
+        socket.set_tcp_nodelay(true)?;
+        socket.bind(&at.into())?;
+        socket.listen(limits::BACKLOG)?;
+        let listener: std::net::TcpListener = socket.into();
+        self.admit(Entry::Listener(TcpListener::from_std(listener)))
+    }
+
+    fn local_address(&self, socket: Socket) -> io::Result<SocketAddr> {
+        match self.sockets.get(socket.0) {
+            Some(Entry::Listener(listener)) => listener.local_addr(),
+            Some(Entry::Stream(stream)) => stream.local_addr(),
+            None => Err(stale()),
+        }
+    }
+
+    fn accept(&mut self, listener: Socket) -> io::Result<(Socket, SocketAddr)> {
+        let Some(Entry::Listener(listener)) = self.sockets.get(listener.0) else {
+            return Err(stale());
+        };
+        let (stream, peer) = uninterrupted(|| listener.accept())?;
+        let socket = self.admit(Entry::Stream(stream))?;
+        Ok((socket, peer))
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> io::Result<Socket> {
+        let socket = fresh(to)?;
+        socket.set_tcp_nodelay(true)?;
+        match socket.connect(&to.into()) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(IN_PROGRESS) => {}
+            // An interrupted connect goes on by itself, connect(2); asking again would not help.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        let stream: std::net::TcpStream = socket.into();
+        self.admit(Entry::Stream(TcpStream::from_std(stream)))
+    }
+
+    fn established(&mut self, socket: Socket) -> io::Result<()> {
+        let stream = self.stream(socket)?;
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        match stream.peer_addr() {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&mut self, socket: Socket, into: &mut [u8]) -> io::Result<usize> {
+        let mut stream = self.stream(socket)?;
+        uninterrupted(|| stream.read(into))
+    }
+
+    fn write(&mut self, socket: Socket, from: &[u8]) -> io::Result<usize> {
+        let mut stream = self.stream(socket)?;
+        uninterrupted(|| stream.write(from))
+    }
+
+    fn finish(&mut self, socket: Socket) -> io::Result<()> {
+        self.stream(socket)?.shutdown(Shutdown::Write)
+    }
+
+    fn close(&mut self, socket: Socket) {
+        self.sockets.remove(socket.0);
+    }
+
+    fn abort(&mut self, socket: Socket) {
+        if let Some(Entry::Stream(stream)) = self.sockets.remove(socket.0) {
+            // Should the option fail, the socket is still closed, only more politely.
+            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+/// Raises the soft limit on open descriptors to the hard one, which needs no privilege, and says
+/// what it is now; `u64::MAX` stands for "no limit". The soft default of 1024 is there for
+/// programs that use `select(2)`.
+///
+/// # Errors
+/// Those of `setrlimit(2)`.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = rustix::process::Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
+        rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)?;
+    }
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// What a number stands for. Dropping it closes the descriptor.
+#[derive(Debug)]
+enum Entry {
+    Listener(TcpListener),
+    Stream(TcpStream),
+}
+
+/// A socket of the family of `address`, non-blocking from its birth.
+fn fresh(address: SocketAddr) -> io::Result<socket2::Socket> {
+    socket2::Socket::new_raw(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM.nonblocking().cloexec(),
+        Some(socket2::Protocol::TCP),
+    )
+}
+
+/// What an event says. An error or a hang-up makes both directions worth a try: whoever tries
+/// gets the error, and nobody who waits for one direction only is left waiting for ever.
+fn readiness(socket: Socket, event: &Event) -> Ready {
+    let broken = event.is_error() || event.is_write_closed();
+    let ended = event.is_read_closed() || event.is_error();
+    Ready {
+        socket,
+        readable: event.is_readable() || ended || broken,
+        writable: event.is_writable() || broken,
+        ended,
+    }
+}
+
+/// Repeats a call that a signal has cut short.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn stale() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "usize has 64 bits, asserted below"
+)]
+const fn packed(socket: Socket) -> Token {
+    Token(socket.0.pack() as usize)
+}
+
+const fn unpacked(token: Token) -> Socket {
+    Socket(Key::unpack(token.0 as u64))
+}
+
+/// A token that no socket can have: an arena never reaches the last index.
+const fn reserved(number: u32) -> Token {
+    packed(Socket(Key {
+        index: u32::MAX,
+        generation: number,
+    }))
+}
+
+const RESOLVER: Token = reserved(0);
+const STOP: Token = reserved(1);
+const QUIT: Token = reserved(2);
+
+/// `EINPROGRESS` of Linux: `std::io::ErrorKind` has no stable name for it.
+const IN_PROGRESS: i32 = 115;
+
+/// A key has to fit into a token.
+const _: () = assert!(usize::BITS == 64);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Signals as news. A handler may do next to nothing, so it writes a byte into a socket that the
+//! loop already waits for.
+//!
+//! Only the kernel of this room calls it. TERM and INT ask for an orderly end, QUIT for a quick
+//! one. (nginx has it the other way round; but what service managers, container runtimes and
+//! fingers send first is TERM or INT, and what happens by default must be the orderly end.)
+
+use std::collections::VecDeque;
+use std::io;
+use std::io::Read;
+use std::os::unix::net::UnixStream as Pipe;
+
+use mio::Interest;
+use mio::Registry;
+use mio::Token;
+use mio::net::UnixStream;
+use signal_hook::SigId;
+use signal_hook::consts::SIGINT;
+use signal_hook::consts::SIGQUIT;
+use signal_hook::consts::SIGTERM;
+use signal_hook::low_level;
+
+use super::QUIT;
+use super::STOP;
+use crate::engine::kernel::News;
+
+/// The reading ends, one for each kind of news: a byte does not say which signal it was.
+#[derive(Debug)]
+pub(super) struct Signals {
+    stop: UnixStream,
+    quit: UnixStream,
+    handlers: Vec<SigId>,
+}
+
+impl Signals {
+    /// Catches the three signals from here on, and has them reported as [`STOP`] and [`QUIT`].
+    ///
+    /// # Errors
+    /// Those of `socketpair(2)`, `fcntl(2)`, `sigaction(2)` and `epoll_ctl(2)`.
+    pub(super) fn watch(registry: &Registry) -> io::Result<Self> {
+        let (stop, stop_writer) = pair(registry, STOP)?;
+        let (quit, quit_writer) = pair(registry, QUIT)?;
+        let mut signals = Self {
+            stop,
+            quit,
+            handlers: Vec::with_capacity(3),
+        };
+        let writers = [
+            (SIGTERM, stop_writer.try_clone()?),
+            (SIGINT, stop_writer),
+            (SIGQUIT, quit_writer),
+        ];
+        for (signal, writer) in writers {
+            let handler = low_level::pipe::register(signal, writer)?;
+            signals.handlers.push(handler);
+        }
+        Ok(signals)
+    }
+
+    /// Turns the bytes that came under `token` into one piece of news: asking twice within one
+    /// turn is asking once.
+    pub(super) fn collect(&mut self, token: Token, news: &mut VecDeque<News>) {
+        let (pipe, meaning) = if token == STOP {
+            (&mut self.stop, News::Stop)
+        } else {
+            (&mut self.quit, News::Quit)
+        };
+        let mut bytes = [0; 64];
+        let mut asked = false;
+        // Edge-triggered: emptied to the last byte, or the next signal would go unheard.
+        loop {
+            match pipe.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(_) => asked = true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        if asked {
+            news.push_back(meaning);
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            low_level::unregister(handler);
+        }
+    }
+}
+
+/// A registered reading end and the writing end for the handlers.
+fn pair(registry: &Registry, token: Token) -> io::Result<(UnixStream, Pipe)> {
+    let (reader, writer) = Pipe::pair()?;
+    reader.set_nonblocking(true)?;
+    let mut reader = UnixStream::from_std(reader);
+    registry.register(&mut reader, token, Interest::READABLE)?;
+    Ok((reader, writer))
+}

@@ -1,0 +1,178 @@
+//! What only the real kernel does: options, signals, names. What it shares with the fake is in
+//! `tests/kernel_contract.rs`.
+
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::net::TcpStream as Peer;
+
+use super::*;
+use crate::base::time::Span;
+
+/// Waits until `condition` gives something; a loaded machine may take its time.
+fn until<T>(kernel: &mut MioKernel, mut condition: impl FnMut(&mut MioKernel) -> Option<T>) -> T {
+    let patience = kernel.now() + Span::seconds(30);
+    let mut ready = Vec::new();
+    loop {
+        if let Some(found) = condition(kernel) {
+            return found;
+        }
+        assert!(kernel.now() < patience, "nothing came for 30 s");
+        ready.clear();
+        kernel.wait(Some(patience), &mut ready);
+    }
+}
+
+fn accepted(kernel: &mut MioKernel, listener: Socket) -> Socket {
+    until(kernel, |kernel| match kernel.accept(listener) {
+        Ok((socket, _)) => Some(socket),
+        Err(error) => {
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            None
+        }
+    })
+}
+
+fn local() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+#[test]
+fn accepted_sockets_inherit_nodelay_and_do_not_block() {
+    let mut kernel = MioKernel::new().unwrap();
+    let listener = kernel.listen(local()).unwrap();
+    let peer = Peer::connect(kernel.local_address(listener).unwrap()).unwrap();
+    let socket = accepted(&mut kernel, listener);
+    let stream = kernel.stream(socket).unwrap();
+    assert!(stream.nodelay().unwrap());
+    assert!(socket2::SockRef::from(stream).nonblocking().unwrap());
+    drop(peer);
+}
+
+#[test]
+fn outgoing_sockets_have_nodelay_and_do_not_block() {
+    let mut kernel = MioKernel::new().unwrap();
+    let peer = std::net::TcpListener::bind(local()).unwrap();
+    let socket = kernel.connect(peer.local_addr().unwrap()).unwrap();
+    let stream = kernel.stream(socket).unwrap();
+    assert!(stream.nodelay().unwrap());
+    assert!(socket2::SockRef::from(stream).nonblocking().unwrap());
+}
+
+#[test]
+fn a_wildcard_of_the_sixth_version_leaves_the_fourth_alone() {
+    let mut kernel = MioKernel::new().unwrap();
+    let Ok(six) = kernel.listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))) else {
+        return; // A machine without IPv6 has nothing to show.
+    };
+    let port = kernel.local_address(six).unwrap().port();
+    let four = kernel.listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    match four {
+        Ok(_) => {}
+        // Somebody else may hold that port; a shared one would say so every time.
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::AddrInUse),
+    }
+    let options = match kernel.sockets.get(six.0) {
+        Some(Entry::Listener(listener)) => socket2::SockRef::from(listener).only_v6().unwrap(),
+        _ => false,
+    };
+    assert!(options);
+}
+
+#[test]
+fn writing_to_a_dead_peer_is_an_error_and_not_a_signal() {
+    let mut kernel = MioKernel::new().unwrap();
+    let listener = kernel.listen(local()).unwrap();
+    let peer = Peer::connect(kernel.local_address(listener).unwrap()).unwrap();
+    let socket = accepted(&mut kernel, listener);
+    drop(peer);
+    let error = until(&mut kernel, |kernel| kernel.write(socket, b"x").err());
+    assert!(
+        matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+        ),
+        "{error}"
+    );
+    // The first error tells of the reset; the second write would raise SIGPIPE.
+    assert_eq!(
+        kernel.write(socket, b"x").unwrap_err().kind(),
+        io::ErrorKind::BrokenPipe
+    );
+}
+
+#[test]
+fn literals_are_answered_without_a_thread() {
+    let mut kernel = MioKernel::new().unwrap();
+    kernel.resolve(1, "192.0.2.7");
+    kernel.resolve(2, "[2001:db8::7]");
+    assert!(kernel.resolver.is_none());
+    let mut ready = Vec::new();
+    assert!(kernel.wait(None, &mut ready));
+    let seven: IpAddr = "2001:db8::7".parse().unwrap();
+    assert_eq!(kernel.news(), resolved(1, &["192.0.2.7".parse().unwrap()]));
+    assert_eq!(kernel.news(), resolved(2, &[seven]));
+    assert_eq!(kernel.news(), None);
+}
+
+#[test]
+fn names_are_answered_through_the_poll_without_repeats() {
+    let mut kernel = MioKernel::new().unwrap();
+    kernel.resolve(1, "localhost");
+    kernel.resolve(2, "name\0with zero");
+    let first = until(&mut kernel, Kernel::news);
+    let News::Resolved { ticket, addresses } = first else {
+        panic!("{first:?}");
+    };
+    assert_eq!(ticket, 1);
+    assert!(addresses.iter().all(IpAddr::is_loopback));
+    let mut sorted = addresses.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), addresses.len());
+    assert!(!addresses.is_empty());
+    assert_eq!(Some(until(&mut kernel, Kernel::news)), resolved(2, &[]));
+}
+
+#[test]
+fn signals_are_news() {
+    // One test for all three: handlers belong to the process, and tests share one.
+    let mut kernel = MioKernel::new().unwrap();
+    kernel.watch_signals().unwrap();
+    kernel.watch_signals().unwrap();
+    for (signal, news) in [
+        (signal_hook::consts::SIGTERM, News::Stop),
+        (signal_hook::consts::SIGINT, News::Stop),
+        (signal_hook::consts::SIGQUIT, News::Quit),
+    ] {
+        signal_hook::low_level::raise(signal).unwrap();
+        assert_eq!(until(&mut kernel, Kernel::news), news);
+    }
+}
+
+#[test]
+fn the_descriptor_limit_is_the_hard_one() {
+    let raised = raise_descriptor_limit().unwrap();
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    assert_eq!(limit.current, limit.maximum);
+    assert_eq!(raised, limit.current.unwrap_or(u64::MAX));
+}
+
+#[test]
+fn tokens_of_sockets_are_never_the_reserved_ones() {
+    let mut arena = Arena::default();
+    for number in 0..100 {
+        let token = packed(Socket(arena.insert(number)));
+        assert!(![RESOLVER, STOP, QUIT].contains(&token));
+        assert_eq!(packed(unpacked(token)), token);
+    }
+}
+
+fn resolved(ticket: u64, addresses: &[IpAddr]) -> Option<News> {
+    Some(News::Resolved {
+        ticket,
+        addresses: addresses.to_vec(),
+    })
+}

@@ -1,0 +1,90 @@
+//! How it ends: signals, draining, exit codes.
+
+use std::net::TcpStream;
+
+use crate::binary::Binary;
+use crate::client::Client;
+use crate::origin::{Origin, Step, ok};
+
+/// A balancer with one request running that the origin holds.
+fn with_a_running_request() -> (Origin, Binary, Client) {
+    let origin = Origin::new(|request, _| match request.target() {
+        "/held" => vec![Step::Hold, ok("finished")],
+        _ => vec![ok("quick")],
+    });
+    let url = origin.url();
+    let binary = Binary::start(&[&url, "--probe", "off"]);
+    let mut client = binary.client();
+    client.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+    origin.wait_until(|counts| counts.requests == 1);
+    (origin, binary, client)
+}
+
+#[test]
+fn with_nothing_running_term_and_int_end_it_at_once() {
+    for signal in ["TERM", "INT"] {
+        let origin = Origin::saying("done");
+        let mut binary = Binary::start(&[origin.url()]);
+        // A client that could ask more, but does not, holds nobody up.
+        let mut idle = binary.client();
+        assert_eq!(idle.get("/").text(), "done");
+        binary.signal(signal);
+        assert_eq!(binary.exit_code(), Some(0), "{signal}");
+        idle.assert_closed();
+    }
+}
+
+#[test]
+fn a_running_request_completes_before_the_end() {
+    let (origin, mut binary, mut client) = with_a_running_request();
+    binary.signal("TERM");
+    binary.wait_for("drain");
+    origin.release();
+    let response = client.response().expect("a whole response");
+    assert_eq!(response.text(), "finished");
+    client.assert_closed();
+    assert_eq!(binary.exit_code(), Some(0));
+    TcpStream::connect(binary.address()).expect_err("nobody listens any more");
+}
+
+#[test]
+fn a_second_term_does_not_wait_for_anybody() {
+    let (_origin, mut binary, mut client) = with_a_running_request();
+    binary.signal("TERM");
+    binary.wait_for("drain");
+    binary.signal("TERM");
+    // 3 says that connections were cut.
+    let code = binary.exit_code();
+    assert!(matches!(code, Some(0 | 3)), "{code:?}");
+    client.response().expect_err("the request was cut");
+}
+
+#[test]
+fn quit_does_not_wait_for_anybody() {
+    let (_origin, mut binary, mut client) = with_a_running_request();
+    binary.signal("QUIT");
+    let code = binary.exit_code();
+    assert!(matches!(code, Some(0 | 3)), "{code:?}");
+    client.response().expect_err("the request was cut");
+}
+
+#[test]
+fn a_drained_tunnel_ends_when_its_ends_do() {
+    let origin = Origin::raw(|stream| {
+        if let Ok(mut twin) = stream.try_clone() {
+            let _ = std::io::copy(stream, &mut twin);
+        }
+    });
+    let backend = format!("tcp://{}", origin.address());
+    let mut binary = Binary::start(&[&backend]);
+    let mut client = binary.client();
+    client.send("before");
+    assert_eq!(client.bytes(6), b"before");
+    binary.signal("TERM");
+    binary.wait_for("drain");
+    client.send("after");
+    assert_eq!(client.bytes(5), b"after");
+    client.finish();
+    assert_eq!(client.rest().expect("a clean end"), b"");
+    assert_eq!(binary.exit_code(), Some(0));
+}

@@ -1,0 +1,31 @@
+//! The real program over loopback: real sockets, real signals, scripted origins, raw clients.
+//!
+//! What is told here is what a user would see; how the program does it is told nearer to the
+//! code. Nothing sleeps: a test waits for a log line, for bytes, for a request to arrive at an
+//! origin. The limit on every such wait, [`PATIENCE`], is there to turn a hang into a message.
+
+mod backends;
+mod binary;
+mod client;
+mod command_line;
+mod failures;
+mod framing;
+mod harness;
+mod headers;
+mod lifecycle;
+mod message;
+mod origin;
+mod proxying;
+mod tcp;
+
+use std::time::Duration;
+
+/// Far beyond what any step takes on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Tries until it is so, for what the program does in its own time without announcing it. Every
+/// attempt should take a round trip: then this is no busy loop, and the bound means minutes.
+fn eventually(what: &str, mut attempt: impl FnMut() -> bool) {
+    let came = (0..1_000_000).any(|_| attempt());
+    assert!(came, "it never came true that {what}");
+}

@@ -261,11 +261,15 @@ fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Whether a Connection token is the name of a field that would otherwise be kept.
 fn names_a_field(token: &[u8]) -> bool {
     !token.eq_ignore_ascii_case(b"close")
-        && match Name::of(token) {
-            Name::KeepAlive | Name::Upgrade | Name::Te | Name::Http2Settings => false,
-            Name::Connection | Name::ProxyConnection => false,
-            _ => true,
-        }
+        && !matches!(
+            Name::of(token),
+            Name::KeepAlive
+                | Name::Upgrade
+                | Name::Te
+                | Name::Http2Settings
+                | Name::Connection
+                | Name::ProxyConnection
+        )
 }
 
 /// A number without sign, blanks or leading zeros, at most 2^63-1 (RFC 9112 section 6.3, stricter:

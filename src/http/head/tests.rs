@@ -613,10 +613,7 @@ fn response_framing() {
     );
     assert_eq!(framing(204, chunked, false), (Framing::None, false));
     assert_eq!(framing(103, chunked, false), (Framing::None, false));
-    assert_eq!(
-        framing(200, "Content-Length: 7\r\nConnection: close", false).1,
-        false
-    );
+    assert!(!framing(200, "Content-Length: 7\r\nConnection: close", false).1);
     assert!(answer_with(100, "", false).unwrap().interim);
     assert!(!answer_with(101, "", false).unwrap().interim);
     assert!(!answer_with(200, "", false).unwrap().interim);

@@ -40,7 +40,8 @@ pub struct Forward<'a> {
 /// Which Host a backend is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostRule<'a> {
-    /// The client's.
+    /// The client's. An HTTP/1.0 client may have sent none ([`RequestHead::host`] is empty): then
+    /// an empty one is sent, which some backends refuse, so prefer a literal there.
     Keep,
     /// This one: a valid host, at most [`limits::HOST_BYTES_MAX`] long.
     Literal(&'a str),

@@ -113,6 +113,7 @@ fn is_status_line(line: &[u8]) -> bool {
         && line
             .get(9..12)
             .is_some_and(|code| code.iter().all(u8::is_ascii_digit))
+        && matches!(line.get(12), None | Some(b' '))
         && !line.contains(&0x7f)
 }
 

@@ -46,7 +46,7 @@ pub(super) enum Coding {
 }
 
 /// What `Connection` says, all its lines together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Connection {
     persistence: Persistence,
     pub(super) upgrade: bool,
@@ -54,9 +54,8 @@ pub(super) struct Connection {
     named: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Persistence {
-    #[default]
     ByVersion,
     KeepAlive,
     Close,
@@ -81,7 +80,8 @@ impl<'a> Survey<'a> {
         headers: &[Header<'a>],
         kind: Kind,
     ) -> Result<Self, Reason> {
-        let survey = Self::pass(bytes, at, headers, kind, &[])?;
+        let mut survey = Self::blank(kind);
+        survey.pass(bytes, at, headers, &[])?;
         if survey.connection.named == 0 {
             return Ok(survey);
         }
@@ -97,41 +97,50 @@ impl<'a> Survey<'a> {
                 count += 1;
             }
         }
-        Self::pass(bytes, at, headers, kind, piece_of(&named, count))
+        survey = Self::blank(kind);
+        survey.pass(bytes, at, headers, piece_of(&named, count))?;
+        Ok(survey)
     }
 
-    fn pass(
-        bytes: &'a [u8],
-        mut at: usize,
-        headers: &[Header<'a>],
-        kind: Kind,
-        named: &[&[u8]],
-    ) -> Result<Self, Reason> {
-        let mut survey = Self {
+    const fn blank(kind: Kind) -> Self {
+        Self {
             kind,
             cuts: Cuts::NONE,
             length: None,
             coding: Coding::Absent,
-            connection: Connection::default(),
+            connection: Connection {
+                persistence: Persistence::ByVersion,
+                upgrade: false,
+                named: 0,
+            },
             host: None,
             upgrade: None,
             expect: None,
             keep_alive: None,
-        };
+        }
+    }
+
+    fn pass(
+        &mut self,
+        bytes: &'a [u8],
+        mut at: usize,
+        headers: &[Header<'a>],
+        named: &[&[u8]],
+    ) -> Result<(), Reason> {
         for header in headers {
             let name = header.name.as_bytes();
             let value_at = value_start(bytes, at, name)?;
             let end = line_end(bytes, value_at + header.value.len())?;
             let value = piece(bytes, value_at, value_at + header.value.len());
             let line = (offset(at)?, offset(end)?);
-            survey.take(Name::of(name), value, offset(value_at)?, line)?;
+            self.take(Name::of(name), value, offset(value_at)?, line)?;
             if !named.is_empty() && named.iter().any(|token| token.eq_ignore_ascii_case(name)) {
-                survey.cut_named(Name::of(name), line)?;
+                self.cut_named(Name::of(name), line)?;
             }
             at = end;
         }
         if bytes.get(at..) == Some(b"\r\n") {
-            Ok(survey)
+            Ok(())
         } else {
             Err(Reason::Malformed)
         }
@@ -261,11 +270,15 @@ fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Whether a Connection token is the name of a field that would otherwise be kept.
 fn names_a_field(token: &[u8]) -> bool {
     !token.eq_ignore_ascii_case(b"close")
-        && match Name::of(token) {
-            Name::KeepAlive | Name::Upgrade | Name::Te | Name::Http2Settings => false,
-            Name::Connection | Name::ProxyConnection => false,
-            _ => true,
-        }
+        && !matches!(
+            Name::of(token),
+            Name::KeepAlive
+                | Name::Upgrade
+                | Name::Te
+                | Name::Http2Settings
+                | Name::Connection
+                | Name::ProxyConnection
+        )
 }
 
 /// A number without sign, blanks or leading zeros, at most 2^63-1 (RFC 9112 section 6.3, stricter:

@@ -8,21 +8,19 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use super::Engine;
-use super::Owner;
-use super::StartError;
-use super::Tenant;
-use super::Turn;
 use super::chronicle;
+use super::hub::Owner;
 use super::kernel::Kernel;
 use super::link::Link;
 use super::slot::Slot;
+use super::slot::Tenant;
+use super::turn::Engine;
+use super::turn::Turn;
 use super::upstream;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::Socket;
 use crate::base::arena::Key;
-use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::limits;
 use crate::session::Outcome;
@@ -31,68 +29,6 @@ use crate::tally::Event;
 
 /// How often accepting is tried again without a sign that it could work.
 const ACCEPT_RETRY: Span = Span::millis(10);
-
-/// Where clients connect.
-#[derive(Debug)]
-pub(super) struct Listener {
-    pub(super) socket: Socket,
-    pub(super) address: SocketAddr,
-    pub(super) ready: bool,
-}
-
-/// The end of the program, once somebody has asked for it.
-#[derive(Debug)]
-pub(super) struct Drain {
-    span: Span,
-    deadline: Option<Moment>,
-}
-
-impl Drain {
-    pub(super) const fn new(span: Span) -> Self {
-        Self {
-            span,
-            deadline: None,
-        }
-    }
-
-    pub(super) const fn is_on(&self) -> bool {
-        self.deadline.is_some()
-    }
-
-    pub(super) const fn deadline(&self) -> Option<Moment> {
-        self.deadline
-    }
-}
-
-/// Opens the listeners, all or none.
-pub(super) fn open(
-    addresses: &[SocketAddr],
-    kernel: &mut dyn Kernel,
-) -> Result<Vec<Listener>, StartError> {
-    let mut listeners: Vec<Listener> = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        match kernel.listen(*address) {
-            Ok(socket) => {
-                let address = kernel.local_address(socket).unwrap_or(*address);
-                listeners.push(Listener {
-                    socket,
-                    address,
-                    ready: false,
-                });
-            }
-            Err(error) => {
-                for listener in listeners {
-                    kernel.close(listener.socket);
-                }
-                return Err(StartError {
-                    address: *address,
-                    error,
-                });
-            }
-        }
-    }
-    Ok(listeners)
-}
 
 impl Engine {
     /// True if a client could be accepted at once.

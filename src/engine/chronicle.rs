@@ -1,42 +1,15 @@
 //! What a person reads of the engine's life: one line per change of state, with its reason and
 //! how many servers are left; one line per kind of trouble and second, with how often it came.
 
-use super::Hub;
+use super::hub::Hub;
 use super::kernel::Kernel;
 use crate::base::Fault;
-use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::peers::PeerId;
 use crate::peers::health::Flip;
 use crate::session::Cause;
 use crate::session::Incident;
 use crate::session::Undialled;
-
-/// How long one kind of trouble is quiet after a line about it.
-const QUIET: Span = Span::seconds(1);
-
-/// Keeps a flood of the same trouble from flooding the log.
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    /// Per kind: silent until then, and how many were swallowed since.
-    kinds: [(Moment, u64); KINDS],
-}
-
-/// Kinds of trouble: answers by status class, cuts, accept trouble.
-const KINDS: usize = 6;
-
-impl Gate {
-    /// How many of this kind were swallowed before this one, if it may be said.
-    fn admit(&mut self, kind: usize, now: Moment) -> Option<u64> {
-        let (until, swallowed) = &mut self.kinds[kind];
-        if now < *until {
-            *swallowed += 1;
-            return None;
-        }
-        *until = now + QUIET;
-        Some(std::mem::take(swallowed))
-    }
-}
 
 /// ` (and 12 more)`, or nothing.
 fn more(swallowed: u64) -> String {

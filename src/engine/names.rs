@@ -3,8 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::Hub;
-use super::Turn;
+use super::hub::Hub;
 use super::kernel::Kernel;
 use crate::base::Fault;
 use crate::base::arena::Key;
@@ -19,38 +18,6 @@ use crate::peers::health::Health;
 
 /// How soon a name that has no address yet is looked up again.
 const FIRST_RETRY: Span = Span::seconds(2);
-
-/// The schedule of lookups.
-#[derive(Debug)]
-pub(super) struct Names {
-    interval: Span,
-    /// When all names are looked up next; `None` without names.
-    due: Option<Moment>,
-    /// Lookups that have not been answered yet.
-    open: usize,
-    /// Whether every name was answered for once, or one backend has an address.
-    started: bool,
-}
-
-impl Names {
-    pub(super) const fn new(interval: Span) -> Self {
-        Self {
-            interval,
-            due: None,
-            open: 0,
-            started: false,
-        }
-    }
-
-    /// False while it is not known whether there is anybody to give requests to.
-    pub(super) const fn is_started(&self) -> bool {
-        self.started
-    }
-
-    pub(super) const fn due(&self) -> Option<Moment> {
-        self.due
-    }
-}
 
 /// Makes peers of the configured backends.
 pub(super) fn add_all(backends: &[Backend], hub: &mut Hub, kernel: &mut dyn Kernel) {
@@ -99,13 +66,13 @@ pub(super) fn turn(hub: &mut Hub, kernel: &mut dyn Kernel) {
     }
 }
 
-/// A lookup was answered.
+/// A lookup was answered. True if no name has an address and there is nothing to balance.
 pub(super) fn resolved(
     ticket: u64,
     addresses: Vec<IpAddr>,
     hub: &mut Hub,
     kernel: &mut dyn Kernel,
-) -> Option<Turn> {
+) -> bool {
     hub.names.open = hub.names.open.saturating_sub(1);
     let id = PeerId(Key::unpack(ticket));
     if let Some(peer) = hub.peers.get_mut(id) {
@@ -152,9 +119,9 @@ fn adopt(peer: &mut Peer, addresses: Vec<IpAddr>, now: Moment) {
 }
 
 /// Once every name is answered for: when to ask again, or that there is nothing to balance.
-fn conclude(hub: &mut Hub) -> Option<Turn> {
+fn conclude(hub: &mut Hub) -> bool {
     if hub.names.open > 0 {
-        return None;
+        return false;
     }
     let known = |id: &PeerId| {
         hub.peers
@@ -164,7 +131,7 @@ fn conclude(hub: &mut Hub) -> Option<Turn> {
     let all = hub.peers.order().iter().all(known);
     let any = hub.peers.order().iter().any(known);
     if !any && !hub.names.started {
-        return Some(Turn::Unresolvable);
+        return true;
     }
     hub.names.started = true;
     let pause = if all {
@@ -173,5 +140,5 @@ fn conclude(hub: &mut Hub) -> Option<Turn> {
         FIRST_RETRY.min(hub.names.interval)
     };
     hub.names.due = Some(hub.now + pause);
-    None
+    false
 }

@@ -1,14 +1,15 @@
 //! TCP probes: connect, and for TLS servers agree on TLS; then close. Through the same kernel,
 //! arena, timers and links as traffic, so whatever befalls traffic befalls them in simulation.
 
-use super::Hub;
-use super::Owner;
-use super::Tenant;
 use super::chronicle;
+use super::hub::Hub;
+use super::hub::Owner;
 use super::kernel::Kernel;
 use super::link::Effort;
 use super::link::Link;
+use super::slot::Probe;
 use super::slot::Stage;
+use super::slot::Tenant;
 use super::upstream;
 use crate::base::Fault;
 use crate::base::Side;
@@ -17,17 +18,6 @@ use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::peers::PeerId;
 use crate::tally::Event;
-
-/// A probe that runs.
-#[derive(Debug)]
-pub(super) struct Probe {
-    peer: PeerId,
-    pub(super) link: Link,
-    stage: Stage,
-    /// How many addresses of the server have failed.
-    addresses_failed: usize,
-    deadline: Moment,
-}
 
 /// Starts every probe that is due.
 pub(super) fn start_due(tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut dyn Kernel) {

@@ -1,6 +1,6 @@
 //! Runs one session: carries out its steps until it waits, ends, or has used its share of a turn.
 
-use super::Hub;
+use super::hub::Hub;
 use super::kernel::Kernel;
 use super::link::Effort;
 use super::link::Progress;

@@ -1,4 +1,4 @@
-//! What the engine keeps of one session: the machine, its links, and the attempt to dial.
+//! What the engine runs: sessions, each with its links and its attempt to dial, and probes.
 
 use std::net::SocketAddr;
 
@@ -9,6 +9,13 @@ use crate::base::time::Moment;
 use crate::peers::PeerId;
 use crate::session::Can;
 use crate::session::Session;
+
+/// What the run queue and the timers speak of.
+#[derive(Debug)]
+pub(super) enum Tenant {
+    Session(Box<Slot>),
+    Probe(Probe),
+}
 
 /// A session with everything it holds.
 #[derive(Debug)]
@@ -48,6 +55,17 @@ pub(super) enum Stage {
     Handshaking,
     /// The session has it.
     Joined,
+}
+
+/// A probe that runs.
+#[derive(Debug)]
+pub(super) struct Probe {
+    pub(super) peer: PeerId,
+    pub(super) link: Link,
+    pub(super) stage: Stage,
+    /// How many addresses of the server have failed.
+    pub(super) addresses_failed: usize,
+    pub(super) deadline: Moment,
 }
 
 impl Slot {

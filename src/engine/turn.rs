@@ -1,11 +1,9 @@
 //! One turn of the loop, in its fixed order. The clock is read once; everything that a turn
 //! decides, it decides at one moment.
 
-use super::Engine;
-use super::Owner;
-use super::Tenant;
-use super::Turn;
 use super::chronicle;
+use super::hub::Hub;
+use super::hub::Owner;
 use super::kernel::Kernel;
 use super::kernel::News;
 use super::kernel::Ready;
@@ -13,9 +11,32 @@ use super::names;
 use super::probes;
 use super::pump;
 use super::pump::Ran;
+use super::slot::Tenant;
+use crate::base::arena::Arena;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::tally::Event;
+
+/// What a turn of the loop came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Call again.
+    Goes,
+    /// The program was asked to end, and has: so many clients were cut off.
+    Stopped {
+        /// Connections with something under way.
+        cut: usize,
+    },
+    /// No backend has an address: there is nothing to balance.
+    Unresolvable,
+}
+
+/// The balancer.
+pub struct Engine {
+    pub(super) tenants: Arena<Tenant>,
+    pub(super) hub: Hub,
+    pub(super) ready: Vec<Ready>,
+}
 
 impl Engine {
     /// Waits for something to happen and sees to it. Call again while it says [`Turn::Goes`].
@@ -127,6 +148,7 @@ impl Engine {
         match news {
             News::Resolved { ticket, addresses } => {
                 names::resolved(ticket, addresses, &mut self.hub, kernel)
+                    .then_some(Turn::Unresolvable)
             }
             News::Stop => self.stop(false, kernel),
             News::Quit => self.stop(true, kernel),

@@ -4,10 +4,10 @@
 //! Until a connection stands, nothing of a request was sent, so a failure here is never the
 //! client's: the next address, then the next server is tried at once, whatever the method.
 
-use super::Hub;
-use super::Owner;
-use super::Parked;
 use super::chronicle;
+use super::hub::Hub;
+use super::hub::Owner;
+use super::hub::Parked;
 use super::kernel::Kernel;
 use super::link::Effort;
 use super::link::Link;

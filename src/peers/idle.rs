@@ -5,7 +5,7 @@
 //! the kernel since; one from an earlier turn has, and nothing was reported against it. So those
 //! from earlier turns are preferred, and [`Idle::take`] says which kind it found.
 
-use super::PeerId;
+use super::peer::PeerId;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
 

@@ -5,7 +5,7 @@
 //! the place of the next pick among the others stays what it was, so between two changes the
 //! counts of any two servers differ by at most one.
 
-use super::PeerId;
+use super::peer::PeerId;
 
 /// Whose turn it is.
 #[derive(Debug, Default)]

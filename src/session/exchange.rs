@@ -8,16 +8,16 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::Can;
-use super::Incident;
-use super::Outcome;
-use super::Policy;
-use super::Step;
-use super::Wish;
+use super::aside::Aside;
 use super::deadline;
 use super::deadline::Waiting;
 use super::half::Half;
-use super::reply::Aside;
+use super::step::Can;
+use super::step::Incident;
+use super::step::Outcome;
+use super::step::Policy;
+use super::step::Step;
+use super::step::Wish;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::time::Moment;

@@ -4,41 +4,22 @@
 //! the connection if the request was received whole, so that a client that meets a 503 can go on;
 //! else what is still coming would be taken for the next request, and the connection ends.
 
-use super::Cause;
-use super::Incident;
-use super::Outcome;
-use super::Undialled;
 use super::exchange::Exchange;
 use super::exchange::Life;
 use super::exchange::Phase;
 use super::exchange::Receiving;
 use super::exchange::Sending;
 use super::exchange::Server;
+use super::step::Cause;
+use super::step::Incident;
+use super::step::Outcome;
+use super::step::Undialled;
 use crate::base::Fault;
 use crate::http::Reject;
 use crate::http::emit;
 
 /// Seconds after which a client may try again when nobody is up: the probes' interval.
 const RETRY_AFTER_SECONDS: u32 = 2;
-
-/// Bytes of our own on their way to the client.
-#[derive(Debug, Default)]
-pub(super) struct Aside {
-    bytes: Vec<u8>,
-    written: usize,
-}
-
-impl Aside {
-    pub(super) fn pending(&self) -> &[u8] {
-        &self.bytes[self.written..]
-    }
-
-    /// True if that was all.
-    pub(super) fn wrote(&mut self, count: usize) -> bool {
-        self.written += count;
-        self.written == self.bytes.len()
-    }
-}
 
 impl Exchange {
     /// The request is refused: it and everything behind it are not looked at again.

@@ -1,11 +1,5 @@
 //! Facts from the client: heads, bodies, the end of its stream, its errors.
 
-use super::Cause;
-use super::Dialled;
-use super::Outcome;
-use super::Undialled;
-use super::Way;
-use super::Wish;
 use super::deadline::Waiting;
 use super::exchange::Exchange;
 use super::exchange::Life;
@@ -14,6 +8,12 @@ use super::exchange::Receiving;
 use super::exchange::Running;
 use super::exchange::Sending;
 use super::exchange::Server;
+use super::step::Cause;
+use super::step::Dialled;
+use super::step::Outcome;
+use super::step::Undialled;
+use super::step::Way;
+use super::step::Wish;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::time::Moment;

@@ -6,8 +6,6 @@
 //! same one may be asked over a new connection; a new connection that dies does, and the next
 //! server is asked.
 
-use super::Cause;
-use super::Wish;
 use super::exchange::Exchange;
 use super::exchange::Keep;
 use super::exchange::Life;
@@ -15,6 +13,8 @@ use super::exchange::Phase;
 use super::exchange::Receiving;
 use super::exchange::Sending;
 use super::exchange::Server;
+use super::step::Cause;
+use super::step::Wish;
 use crate::base::Fault;
 use crate::base::time::Moment;
 use crate::base::time::Span;

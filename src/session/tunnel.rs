@@ -5,15 +5,15 @@
 
 use std::rc::Rc;
 
-use super::Can;
-use super::Incident;
-use super::Outcome;
-use super::Policy;
-use super::Step;
-use super::Undialled;
-use super::Wish;
 use super::deadline;
 use super::half::Half;
+use super::step::Can;
+use super::step::Incident;
+use super::step::Outcome;
+use super::step::Policy;
+use super::step::Step;
+use super::step::Undialled;
+use super::step::Wish;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::time::Moment;
@@ -156,7 +156,7 @@ impl Tunnel {
     }
 
     pub(super) const fn undialled(&mut self, why: Undialled) {
-        self.incident = Some(Incident::Answered(0, super::Cause::Undialled(why)));
+        self.incident = Some(Incident::Answered(0, super::step::Cause::Undialled(why)));
         self.phase = Phase::Over(Outcome::NoServer(why));
     }
 

@@ -1,0 +1,215 @@
+//! Everything of the engine but its sessions, so that one session and the rest can be changed at
+//! once: who owns which socket, the servers, the pools, the queues.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::gate::Gate;
+use super::kernel::Kernel;
+use super::link::Link;
+use crate::base::Side;
+use crate::base::Socket;
+use crate::base::arena::Arena;
+use crate::base::arena::Key;
+use crate::base::buffer::Pool;
+use crate::base::buffer::Window;
+use crate::base::random::Random;
+use crate::base::time::Moment;
+use crate::base::time::Span;
+use crate::base::timers::Timers;
+use crate::config::Health;
+use crate::config::Mode;
+use crate::config::Probe as ProbeKind;
+use crate::config::Retry;
+use crate::config::Reuse;
+use crate::peers::PeerId;
+use crate::peers::Peers;
+use crate::peers::idle::Idle;
+use crate::session::Policy;
+use crate::tally::Tally;
+use crate::tls::ClientTls;
+
+/// Whose a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The listener at this position.
+    Listener(usize),
+    /// The session or probe under this key, on that side.
+    Session(Key, Side),
+    /// The parked connection under this key.
+    Parked(Key),
+}
+
+/// A server connection that waits for its next request.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) link: Link,
+    pub(super) peer: PeerId,
+}
+
+/// Where clients connect.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) socket: Socket,
+    pub(super) address: SocketAddr,
+    pub(super) ready: bool,
+}
+
+/// The end of the program, once somebody has asked for it.
+#[derive(Debug)]
+pub(super) struct Drain {
+    pub(super) span: Span,
+    pub(super) deadline: Option<Moment>,
+}
+
+impl Drain {
+    pub(super) const fn new(span: Span) -> Self {
+        Self {
+            span,
+            deadline: None,
+        }
+    }
+
+    pub(super) const fn is_on(&self) -> bool {
+        self.deadline.is_some()
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Moment> {
+        self.deadline
+    }
+}
+
+/// The schedule of lookups.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) interval: Span,
+    /// When all names are looked up next; `None` without names.
+    pub(super) due: Option<Moment>,
+    /// Lookups that have not been answered yet.
+    pub(super) open: usize,
+    /// Whether every name was answered for once, or one backend has an address.
+    pub(super) started: bool,
+}
+
+impl Names {
+    pub(super) const fn new(interval: Span) -> Self {
+        Self {
+            interval,
+            due: None,
+            open: 0,
+            started: false,
+        }
+    }
+
+    /// False while it is not known whether there is anybody to give requests to.
+    pub(super) const fn is_started(&self) -> bool {
+        self.started
+    }
+
+    pub(super) const fn due(&self) -> Option<Moment> {
+        self.due
+    }
+}
+
+/// Everything but the sessions, so that one session and the rest can be changed at once.
+pub(super) struct Hub {
+    pub(super) mode: Mode,
+    pub(super) policy: Rc<Policy>,
+    pub(super) health: Health,
+    pub(super) reuse: Reuse,
+    pub(super) retry: Retry,
+    pub(super) listeners: Vec<Listener>,
+    /// By index of the socket's key: its generation and owner.
+    pub(super) owners: Vec<Option<(u32, Owner)>>,
+    pub(super) timers: Timers,
+    pub(super) windows: Pool,
+    /// Sessions that wait for a window.
+    pub(super) starved: Vec<Key>,
+    pub(super) queue: VecDeque<Key>,
+    pub(super) peers: Peers,
+    pub(super) probe_due: Moment,
+    pub(super) idle: Idle,
+    pub(super) parked: Arena<Parked>,
+    /// Parked connections on which something has happened.
+    pub(super) suspects: Vec<Key>,
+    pub(super) client_tls: Option<ClientTls>,
+    pub(super) names: Names,
+    pub(super) scratch: Vec<u8>,
+    pub(super) random: Random,
+    pub(super) tally: Tally,
+    pub(super) gate: Gate,
+    pub(super) now: Moment,
+    pub(super) turn: u64,
+    /// The last wait may not have reported everything that has happened.
+    pub(super) unseen_events: bool,
+    pub(super) sessions: usize,
+    pub(super) sessions_max: usize,
+    pub(super) accept_retry: Option<Moment>,
+    pub(super) drain: Drain,
+}
+
+impl Hub {
+    pub(super) fn own(&mut self, socket: Socket, owner: Owner) {
+        let index = socket.0.index as usize;
+        if index >= self.owners.len() {
+            self.owners.resize(index + 1, None);
+        }
+        self.owners[index] = Some((socket.0.generation, owner));
+    }
+
+    pub(super) fn owner(&self, socket: Socket) -> Option<Owner> {
+        let (generation, owner) = (*self.owners.get(socket.0.index as usize)?)?;
+        (generation == socket.0.generation).then_some(owner)
+    }
+
+    pub(super) fn disown(&mut self, socket: Socket) {
+        if self.owner(socket).is_some() {
+            self.owners[socket.0.index as usize] = None;
+        }
+        // A descriptor is free: whoever waited for one may try.
+        if self.accept_retry.is_some() {
+            self.accept_retry = Some(self.now);
+        }
+    }
+
+    pub(super) fn close(&mut self, link: Link, kernel: &mut dyn Kernel) {
+        self.disown(link.socket());
+        link.close(kernel);
+    }
+
+    pub(super) fn abort(&mut self, link: Link, kernel: &mut dyn Kernel) {
+        self.disown(link.socket());
+        link.abort(kernel);
+    }
+
+    pub(super) fn take(&mut self) -> Option<Window> {
+        self.windows.take()
+    }
+
+    pub(super) fn give(&mut self, window: Window) {
+        self.windows.give(window);
+        self.queue.extend(self.starved.pop());
+    }
+
+    pub(super) fn probes_on(&self) -> bool {
+        self.health.probe != ProbeKind::Off
+    }
+
+    pub(super) const fn draining(&self) -> bool {
+        self.drain.is_on()
+    }
+
+    /// A verdict is in doubt: the next probe comes after a quarter of the interval.
+    pub(super) fn hasten_probe(&mut self, id: PeerId) {
+        let interval = self.health.interval;
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        if peer.health.streak > 0 {
+            let due = self.now + peer.health.pause(interval, &mut self.random);
+            peer.probe_due = peer.probe_due.min(due);
+            self.probe_due = self.probe_due.min(peer.probe_due);
+        }
+    }
+}

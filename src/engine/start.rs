@@ -1,0 +1,231 @@
+//! The beginning: from a configuration to an engine with open listeners; and what may be asked of
+//! an engine from outside.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::gate::Gate;
+use super::hub::Drain;
+use super::hub::Hub;
+use super::hub::Listener;
+use super::hub::Names;
+use super::hub::Owner;
+use super::kernel::Kernel;
+use super::names;
+use super::turn::Engine;
+use crate::base::arena::Arena;
+use crate::base::buffer::Pool;
+use crate::base::random::Random;
+use crate::base::timers::Timers;
+use crate::config::Config;
+use crate::limits;
+use crate::peers::Peers;
+use crate::peers::health::Thresholds;
+use crate::peers::idle::Idle;
+use crate::session::Policy;
+use crate::tally::Tally;
+use crate::tls::ClientTls;
+
+/// Why the engine could not start.
+#[derive(Debug)]
+pub struct StartError {
+    /// The address that could not be listened on.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+/// What the outside may know of a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendReport {
+    /// Its URL.
+    pub url: String,
+    /// Whether it gets traffic.
+    pub up: bool,
+    /// Requests, or tunnels, given to it so far.
+    pub requests: u64,
+    /// Requests, or tunnels, on it now.
+    pub in_flight: u64,
+    /// Why it is down; empty if it is up.
+    pub reason: String,
+}
+
+/// Everything that is open, for the simulator's law of conservation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Client connections.
+    pub sessions: usize,
+    /// Probes that run.
+    pub probes: usize,
+    /// Kept server connections.
+    pub parked: usize,
+    /// Windows lent.
+    pub windows: usize,
+    /// Deadlines armed.
+    pub timers: usize,
+    /// Requests on servers, by the servers' own counts.
+    pub in_flight: u64,
+    /// Sessions waiting for their share of a turn.
+    pub queued: usize,
+}
+
+impl Engine {
+    /// Opens the listeners and gets everything ready. `client_tls` is needed if a backend is
+    /// https; `seed` feeds the jitter of probes.
+    ///
+    /// # Errors
+    /// If a listener cannot be opened.
+    pub fn new(
+        config: &Config,
+        client_tls: Option<ClientTls>,
+        seed: u64,
+        kernel: &mut dyn Kernel,
+    ) -> Result<Self, StartError> {
+        let now = kernel.now();
+        let listeners = open(&config.listeners, kernel)?;
+        let thresholds = Thresholds {
+            rise: config.health.rise,
+            fall: config.health.fall,
+        };
+        let policy = Policy {
+            timeouts: config.timeouts,
+            request_head: config.limits.request_head,
+            tries: config.retry.tries,
+            client_is_tls: false,
+        };
+        let mut hub = Hub {
+            mode: config.mode,
+            policy: Rc::new(policy),
+            health: config.health,
+            reuse: config.reuse,
+            retry: config.retry,
+            owners: Vec::new(),
+            timers: Timers::default(),
+            windows: Pool::new(config.max_connections.saturating_mul(2)),
+            starved: Vec::new(),
+            queue: VecDeque::new(),
+            peers: Peers::new(thresholds),
+            probe_due: now,
+            idle: Idle::new(config.reuse.idle),
+            parked: Arena::default(),
+            suspects: Vec::new(),
+            client_tls,
+            names: Names::new(config.resolve_interval),
+            scratch: Vec::with_capacity(limits::WINDOW_BYTES),
+            random: Random::new(seed),
+            tally: Tally::default(),
+            gate: Gate::default(),
+            now,
+            turn: 0,
+            unseen_events: false,
+            sessions: 0,
+            sessions_max: config.max_connections,
+            accept_retry: None,
+            drain: Drain::new(config.drain_timeout),
+            listeners,
+        };
+        for at in 0..hub.listeners.len() {
+            let socket = hub.listeners[at].socket;
+            hub.own(socket, Owner::Listener(at));
+        }
+        names::add_all(&config.backends, &mut hub, kernel);
+        Ok(Self {
+            tenants: Arena::default(),
+            hub,
+            ready: Vec::new(),
+        })
+    }
+
+    /// Where the listeners really are, in the order of the configuration.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.hub
+            .listeners
+            .iter()
+            .map(|listener| listener.address)
+            .collect()
+    }
+
+    /// The state of every backend, in order.
+    #[must_use]
+    pub fn report(&self) -> Vec<BackendReport> {
+        let peers = &self.hub.peers;
+        let known = peers.order().iter().filter_map(|id| peers.get(*id));
+        known
+            .map(|peer| BackendReport {
+                url: peer.name.clone(),
+                up: peer.health.up,
+                requests: peer.requests,
+                in_flight: peer.in_flight,
+                reason: peer
+                    .health
+                    .fault
+                    .map_or_else(String::new, |fault| format!("{} {fault}", fault.code())),
+            })
+            .collect()
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.hub.tally
+    }
+
+    /// What is open.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let peers = &self.hub.peers;
+        let known = peers.order().iter().filter_map(|id| peers.get(*id));
+        Census {
+            sessions: self.hub.sessions,
+            probes: self.tenants.len() - self.hub.sessions,
+            parked: self.hub.parked.len(),
+            windows: self.hub.windows.lent(),
+            timers: self.hub.timers.len(),
+            in_flight: known.map(|peer| peer.in_flight).sum(),
+            queued: self.hub.queue.len(),
+        }
+    }
+}
+
+/// Opens the listeners, all or none.
+fn open(addresses: &[SocketAddr], kernel: &mut dyn Kernel) -> Result<Vec<Listener>, StartError> {
+    let mut listeners: Vec<Listener> = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        match kernel.listen(*address) {
+            Ok(socket) => {
+                let address = kernel.local_address(socket).unwrap_or(*address);
+                listeners.push(Listener {
+                    socket,
+                    address,
+                    ready: false,
+                });
+            }
+            Err(error) => {
+                for listener in listeners {
+                    kernel.close(listener.socket);
+                }
+                return Err(StartError {
+                    address: *address,
+                    error,
+                });
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, error } = self;
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "stop what listens there, or choose another --listen",
+            io::ErrorKind::PermissionDenied => "choose a port above 1023, or run with the right",
+            io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
+            _ => "choose another --listen",
+        };
+        write!(f, "cannot listen on {address}: {error}; {advice}")
+    }
+}

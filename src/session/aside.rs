@@ -1,0 +1,21 @@
+//! Bytes of our own on their way to a client: an answer, or a word in between. They go out before
+//! anything that came from a server.
+
+/// Bytes of our own on their way to the client.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    pub(super) bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Aside {
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// True if that was all.
+    pub(super) fn wrote(&mut self, count: usize) -> bool {
+        self.written += count;
+        self.written == self.bytes.len()
+    }
+}

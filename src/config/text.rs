@@ -239,7 +239,7 @@ impl<'a> Written<'a> {
                 ));
             }
         };
-        let port = self.port.or(match self.scheme {
+        let port = self.port.or_else(|| match self.scheme {
             Some(scheme) => scheme.default_port(),
             // Without a scheme nothing says that this is a URL: the port is what tells a backend
             // from a mistyped word.

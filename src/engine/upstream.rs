@@ -53,12 +53,12 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
         Wish::Young => Some(hub.now - hub.reuse.stale_after),
         Wish::Fresh | Wish::Elsewhere => None,
     };
-    if let (Some(peer), Some(since_min)) = (peer, since_min) {
-        if let Some(link) = kept(peer, since_min, hub, kernel) {
-            slot.attempt.peer = Some(peer);
-            hub.tally.count(Event::Reused);
-            return join(key, slot, link, true, hub);
-        }
+    if let (Some(peer), Some(since_min)) = (peer, since_min)
+        && let Some(link) = kept(peer, since_min, hub, kernel)
+    {
+        slot.attempt.peer = Some(peer);
+        hub.tally.count(Event::Reused);
+        return join(key, slot, link, true, hub);
     }
     walk(key, slot, peer, hub, kernel);
 }
@@ -251,7 +251,8 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
     peer.requests += 1;
     peer.in_flight += 1;
     let got = Dialled {
-        host: peer.authority.as_deref(),
+        authority: &peer.authority,
+        own_host: peer.own_host,
         reused,
     };
     slot.session.dialled(got, &mut hub.scratch, hub.now);
@@ -259,10 +260,10 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
 
 /// Takes the server link out of the slot and settles the books.
 fn detach(slot: &mut Slot, hub: &mut Hub) -> Option<Link> {
-    if slot.attempt.stage == Stage::Joined {
-        if let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) {
-            peer.in_flight -= 1;
-        }
+    if slot.attempt.stage == Stage::Joined
+        && let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id))
+    {
+        peer.in_flight -= 1;
     }
     slot.attempt.stage = Stage::None;
     slot.server.take()

@@ -14,9 +14,9 @@ use rustls::ServerConfig;
 use rustls::ServerConnection;
 
 use super::channel::Outcome;
-use super::testing::Authority;
-use super::testing::pair;
-use super::testing::pem;
+use super::fixture_tests::Authority;
+use super::fixture_tests::pair;
+use super::fixture_tests::pem;
 use super::*;
 use crate::base::Fault;
 use crate::base::TlsFault;
@@ -124,7 +124,7 @@ fn read_all(channel: &mut Channel) -> (Vec<u8>, Outcome) {
     loop {
         match channel.read(&mut into) {
             Outcome::Moved(count) => all.extend_from_slice(&into[..count]),
-            last => return (all, last),
+            last @ (Outcome::Empty | Outcome::Ended | Outcome::Broke(_)) => return (all, last),
         }
     }
 }
@@ -343,7 +343,7 @@ fn the_second_connection_resumes_also_from_a_clone() {
     let mut first = Bench::of(&pair, &[usize::MAX]);
     first.settle();
     assert!(!first.client.resumed());
-    let again = (pair.0.clone(), pair.1.clone());
+    let again = (pair.0.clone(), pair.1);
     let mut second = Bench::of(&again, &[usize::MAX]);
     second.settle();
     assert!(second.client.resumed() && second.server.resumed());

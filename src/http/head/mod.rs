@@ -9,12 +9,14 @@
 mod authority;
 mod diagnosis;
 mod fields;
+mod method;
 mod request;
 mod response;
 mod scan;
+mod search;
 mod survey;
 
-pub use request::Method;
+pub use method::Method;
 pub use request::RequestHead;
 pub use request::Target;
 pub use request::Upgrade;
@@ -30,7 +32,7 @@ pub(super) use fields::is_token_byte;
 pub(super) use fields::is_trailer_forbidden;
 pub(super) use fields::piece;
 pub(super) use fields::trimmed;
-pub(super) use scan::low_byte;
+pub(super) use search::low_byte;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ Usage: tidegate [OPTIONS] BACKEND...
        tidegate demo [--for DUR] [--headless]      watch it work: origins, load and faults included
        tidegate origin [--listen ADDR] [--name A] [--size 1KiB] [--delay 5ms] [--status 200]
 
-BACKEND: http://host:port  https://host[:port]  tcp://host:port  host:port (http, or tcp in tcp mode)
+BACKEND: http://host[:port]  https://host[:port]  tcp://host:port  host:port (means http or tcp)
 
 ";
 

@@ -1,5 +1,7 @@
 //! The log: lines on stderr for a person to read, with the time in UTC.
 
+use std::io::LineWriter;
+
 use log::LevelFilter;
 use simplelog::ConfigBuilder;
 use simplelog::WriteLogger;
@@ -16,5 +18,5 @@ pub(super) fn start(level: LevelFilter) {
         .add_filter_allow_str("tidegate")
         .build();
     // The only error is that there is a log already.
-    let _ = WriteLogger::init(level, config, std::io::stderr());
+    let _ = WriteLogger::init(level, config, LineWriter::new(std::io::stderr()));
 }

@@ -135,7 +135,7 @@ impl Engine {
         let hub = &mut self.hub;
         hub.drain.deadline = Some(hub.now + hub.drain.span);
         log::info!(
-            "stopping: {} connections have {} to end; ask again to stop at once",
+            "draining: {} connections have {} to end; ask again to stop at once",
             hub.sessions,
             hub.drain.span
         );

@@ -43,11 +43,15 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
         }
         Wish::Elsewhere => {
             hub.tally.count(Event::Retried);
-            let last = same(&slot.attempt, hub);
             slot.attempt.tried.extend(slot.attempt.peer);
+            let last = slot.attempt.peer.filter(|peer| hub.peers.is_up(*peer));
             hub.peers.next(&slot.attempt.tried).or(last)
         }
     };
+    if matches!(wish, Wish::Fresh | Wish::Elsewhere) && slot.attempt.peer.is_some() {
+        // What the client is told if there is no other server.
+        slot.attempt.fault.get_or_insert(Fault::Reset);
+    }
     let since_min = match wish {
         Wish::Any => Some(Moment::default()),
         Wish::Young => Some(hub.now - hub.reuse.stale_after),

@@ -104,7 +104,7 @@ fn a_backend_that_refuses_is_skipped_unseen() {
 
 #[test]
 fn a_reset_of_the_backend_reaches_the_client_as_a_reset() {
-    let mut origin = Origin::raw(echo);
+    let mut origin = Origin::raw(echo_until_end);
     let binary = Binary::start(&[url(&origin)]);
     let mut client = binary.client();
     client.send("here");

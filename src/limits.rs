@@ -66,6 +66,12 @@ pub const LINGER_BYTES_MAX: usize = 64 * 1024;
 /// Descriptors that connections may not use: listeners, the poll, logs, resolver, probes.
 pub const DESCRIPTORS_RESERVED: u64 = 64;
 
+/// Bytes of ciphertext that a TLS connection holds until its socket takes them: two full records.
+pub const TLS_BUFFER_BYTES: usize = 32 * 1024;
+
+/// TLS sessions kept for resumption, all servers of a pool together.
+pub const TLS_SESSIONS_MAX: usize = 256;
+
 const _: () = assert!(HEAD_BYTES_MAX <= WINDOW_READ_BYTES);
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(TRAILER_BYTES_MAX + CHUNK_LINE_BYTES_MAX < WINDOW_READ_BYTES);

@@ -1,2 +1,3 @@
 //! The engine.
 pub mod kernel;
+pub mod link;

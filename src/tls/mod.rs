@@ -1,0 +1,282 @@
+//! TLS 1.2 and 1.3 as a pure transformation of bytes: ciphertext in and out on one side, plaintext
+//! on the other. The only room that knows which library does it.
+//!
+//! Nothing here touches a socket, so every rule of the transport, what a short read means and
+//! when to try again, stays in `engine::link`, which is the caller; the program's start builds
+//! [`ClientTls`] and [`ServerTls`] from the configuration. The library reads the system's clock
+//! for the dates in certificates and its random source for keys; nothing else is ambient.
+
+pub mod channel;
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::ClientConnection;
+use rustls::Connection;
+use rustls::DigitallySignedStruct;
+use rustls::RootCertStore;
+use rustls::ServerConfig;
+use rustls::ServerConnection;
+use rustls::SignatureScheme;
+use rustls::client::Resumption;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::client::danger::ServerCertVerified;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto;
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::UnixTime;
+use rustls::pki_types::pem::PemObject;
+
+use crate::limits;
+use channel::Channel;
+
+/// How to speak TLS to servers: whom to trust, and the sessions that can be resumed. One serves
+/// all backends of a pool; cloning it is cheap and shares the sessions, which are kept by server
+/// name, [`limits::TLS_SESSIONS_MAX`] at most.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    config: Arc<ClientConfig>,
+}
+
+impl ClientTls {
+    /// Trusts the authorities that Mozilla trusts, plus those in `extra_ca_pem`. With `verify`
+    /// off every certificate will do, but the peer must still own the key of the one it shows.
+    ///
+    /// # Errors
+    /// If `extra_ca_pem` holds no certificate, or one that cannot be read.
+    pub fn new(extra_ca_pem: Option<&[u8]>, verify: bool) -> Result<Self, TlsSetupError> {
+        let mut roots = RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        if let Some(pem) = extra_ca_pem {
+            add_roots(&mut roots, pem)?;
+        }
+        let provider = Arc::new(ring::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(rustls::ALL_VERSIONS)
+            .map_err(TlsSetupError::library)?;
+        let mut config = if verify {
+            builder.with_root_certificates(roots).with_no_client_auth()
+        } else {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms }))
+                .with_no_client_auth()
+        };
+        config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
+        config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS_MAX);
+        // Early data can be replayed by whoever recorded it (RFC 8446 section 8).
+        config.enable_early_data = false;
+        Ok(Self {
+            config: Arc::new(config),
+        })
+    }
+
+    /// A connection to the server called `server_name`, a DNS name or an IP address, with or
+    /// without the brackets of a URL. An address is verified but not sent (RFC 6066 section 3).
+    ///
+    /// # Errors
+    /// If `server_name` is neither.
+    pub fn connect(&self, server_name: &str) -> Result<Channel, TlsSetupError> {
+        let bare = server_name
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(server_name);
+        // The root's dot belongs to DNS, not to the certificate.
+        let bare = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
+        let name = ServerName::try_from(bare).map_err(|_| TlsSetupError::BadServerName)?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), name)
+            .map_err(TlsSetupError::library)?;
+        Ok(Channel::new(Connection::Client(connection)))
+    }
+}
+
+/// How to speak TLS to clients: one certificate chain and its key, for all names.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+}
+
+impl ServerTls {
+    /// The chain in `certificate_pem`, leaf first, with the key in `key_pem` (PKCS#8, PKCS#1 or
+    /// SEC1). Clients resume with tickets whose key turns over every six hours.
+    ///
+    /// # Errors
+    /// If there is no certificate or key, one cannot be read, or they do not belong together.
+    pub fn new(certificate_pem: &[u8], key_pem: &[u8]) -> Result<Self, TlsSetupError> {
+        let chain = certificates(certificate_pem)?;
+        let key = private_key(key_pem)?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(rustls::ALL_VERSIONS)
+            .map_err(TlsSetupError::library)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|error| TlsSetupError::BadKey {
+                reason: error.to_string(),
+            })?;
+        config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
+        config.ticketer = ring::Ticketer::new().map_err(TlsSetupError::library)?;
+        Ok(Self {
+            config: Arc::new(config),
+        })
+    }
+
+    /// The server's end of a connection that a client has opened.
+    ///
+    /// # Errors
+    /// Only if the library rejects its own configuration.
+    pub fn accept(&self) -> Result<Channel, TlsSetupError> {
+        let connection =
+            ServerConnection::new(Arc::clone(&self.config)).map_err(TlsSetupError::library)?;
+        Ok(Channel::new(Connection::Server(connection)))
+    }
+}
+
+/// Why TLS could not be set up from what the user gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsSetupError {
+    /// The PEM text holds no certificate.
+    NoCertificate,
+    /// One certificate of the PEM text cannot be read.
+    BadCertificate {
+        /// Which, counted from 1.
+        position: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The PEM text holds no private key.
+    NoKey,
+    /// The private key cannot be read or used, or belongs to another certificate.
+    BadKey {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server's name is neither a DNS name nor an IP address.
+    BadServerName,
+    /// The library could not start, for want of randomness or by a bug of ours.
+    Library {
+        /// In its words.
+        reason: String,
+    },
+}
+
+impl TlsSetupError {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the shape that map_err wants"
+    )]
+    fn library(error: rustls::Error) -> Self {
+        Self::Library {
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for TlsSetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCertificate => f.write_str("no certificate in the PEM text"),
+            Self::BadCertificate { position, reason } => {
+                write!(f, "certificate {position} of the PEM text: {reason}")
+            }
+            Self::NoKey => f.write_str("no private key in the PEM text"),
+            Self::BadKey { reason } => write!(f, "the private key: {reason}"),
+            Self::BadServerName => f.write_str("neither a DNS name nor an IP address"),
+            Self::Library { reason } => write!(f, "TLS: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for TlsSetupError {}
+
+/// Takes every certificate, which leaves the connection open to whoever sits in between. The
+/// signatures are checked all the same: to show a certificate without its key is a bug, not
+/// a private authority.
+#[derive(Debug)]
+struct AnyCertificate {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _leaf: &CertificateDer<'_>,
+        _chain: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _stapled: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        crypto::verify_tls12_signature(message, leaf, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        crypto::verify_tls13_signature(message, leaf, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+    let mut found = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(text) {
+        found.push(certificate.map_err(|error| TlsSetupError::BadCertificate {
+            position: found.len() + 1,
+            reason: error.to_string(),
+        })?);
+    }
+    if found.is_empty() {
+        return Err(TlsSetupError::NoCertificate);
+    }
+    Ok(found)
+}
+
+fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
+    let key = PrivateKeyDer::pem_slice_iter(text).next();
+    key.ok_or(TlsSetupError::NoKey)?
+        .map_err(|error| TlsSetupError::BadKey {
+            reason: error.to_string(),
+        })
+}
+
+fn add_roots(roots: &mut RootCertStore, text: &[u8]) -> Result<(), TlsSetupError> {
+    for (index, certificate) in certificates(text)?.into_iter().enumerate() {
+        roots
+            .add(certificate)
+            .map_err(|error| TlsSetupError::BadCertificate {
+                position: index + 1,
+                reason: error.to_string(),
+            })?;
+    }
+    Ok(())
+}
+
+/// RFC 7301 section 6. A server that wants none of the protocols offered must refuse, so only
+/// what we speak is offered.
+const ALPN_HTTP_1_1: &[u8] = b"http/1.1";
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

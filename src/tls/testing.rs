@@ -1,0 +1,88 @@
+//! Certificates for tests, made on the spot: none in the tree that could expire there.
+
+use std::sync::Arc;
+
+use rcgen::BasicConstraints;
+use rcgen::CertificateParams;
+use rcgen::CertifiedIssuer;
+use rcgen::IsCa;
+use rcgen::KeyPair;
+use rustls::ServerConfig;
+
+use crate::tls::ClientTls;
+use crate::tls::ServerTls;
+
+/// A private authority.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    /// One that nobody knows yet.
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// Its own certificate.
+    pub(crate) fn pem(&self) -> String {
+        pem("CERTIFICATE", self.0.der())
+    }
+
+    /// Certificate and key for `name`, as PEM.
+    pub(crate) fn issue(&self, name: &str) -> (String, String) {
+        self.issue_with(CertificateParams::new([name.to_owned()]).unwrap())
+    }
+
+    /// Certificate and key for what `params` says, as PEM.
+    pub(crate) fn issue_with(&self, params: CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        (
+            pem("CERTIFICATE", certificate.der()),
+            pem("PRIVATE KEY", &key.serialize_der()),
+        )
+    }
+}
+
+/// A client and a server that trust each other under `name`.
+pub(crate) fn pair(name: &str) -> (ClientTls, ServerTls) {
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue(name);
+    (
+        ClientTls::new(Some(authority.pem().as_bytes()), true).unwrap(),
+        ServerTls::new(certificate.as_bytes(), key.as_bytes()).unwrap(),
+    )
+}
+
+/// The same, with a server that sends so many tickets after each handshake.
+pub(crate) fn pair_with_tickets(name: &str, count: usize) -> (ClientTls, ServerTls) {
+    let (client, server) = pair(name);
+    let mut config = ServerConfig::clone(&server.config);
+    config.send_tls13_tickets = count;
+    let config = Arc::new(config);
+    (client, ServerTls { config })
+}
+
+/// RFC 7468.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for (index, group) in der.chunks(3).enumerate() {
+        let word = (0..3).fold(0_usize, |word, position| {
+            word << 8 | usize::from(group.get(position).copied().unwrap_or(0))
+        });
+        for position in 0..4 {
+            let sextet = word >> (18 - 6 * position) & 63;
+            text.push(if position <= group.len() {
+                char::from(alphabet[sextet])
+            } else {
+                '='
+            });
+        }
+        if index % 16 == 15 {
+            text.push('\n');
+        }
+    }
+    text.push_str(&format!("\n-----END {label}-----\n"));
+    text
+}

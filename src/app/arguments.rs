@@ -6,7 +6,7 @@ use lexopt::Arg;
 use lexopt::Parser;
 use log::LevelFilter;
 
-use super::Trouble;
+use super::exit::Trouble;
 use crate::config::Config;
 use crate::config::Mode;
 use crate::config::Probe;

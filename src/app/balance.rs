@@ -1,7 +1,7 @@
 //! The main job: a kernel, an engine, and the loop around them.
 
-use super::Exit;
-use super::Trouble;
+use super::exit::Exit;
+use super::exit::Trouble;
 use crate::config::Config;
 use crate::config::Scheme;
 use crate::engine::Engine;

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod balance;
+mod exit;
 mod help;
 mod logging;
 
@@ -12,44 +13,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use arguments::Command;
-
-/// Why the program ends, by exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// A clean stop.
-    Clean = 0,
-    /// A failure at run time: an address that cannot be listened on, a name nobody knows.
-    Failure = 1,
-    /// The command line cannot be followed.
-    Usage = 2,
-    /// Clients were cut off when the program had to stop.
-    Cut = 3,
-}
-
-/// An exit code and the line that explains it.
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    exit: Exit,
-    line: String,
-}
-
-impl Trouble {
-    /// The command line cannot be followed.
-    pub(crate) fn usage(line: impl std::fmt::Display) -> Self {
-        Self {
-            exit: Exit::Usage,
-            line: line.to_string(),
-        }
-    }
-
-    /// It could be followed, but the world is not so.
-    pub(crate) fn failure(line: impl std::fmt::Display) -> Self {
-        Self {
-            exit: Exit::Failure,
-            line: line.to_string(),
-        }
-    }
-}
+use exit::Exit;
+use exit::Trouble;
 
 /// Does what the command line says. `arguments` begins with the first one after the program's
 /// name.

@@ -499,7 +499,8 @@ mod tests {
 
     #[test]
     fn backends_and_the_mode_they_imply() {
-        let table: [(&[&str], Option<Mode>, Mode, &[&str]); 7] = [
+        type Row<'a> = (&'a [&'a str], Option<Mode>, Mode, &'a [&'a str]);
+        let table: [Row<'_>; 7] = [
             (
                 &["127.0.0.1:9001"],
                 None,

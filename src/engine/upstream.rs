@@ -58,7 +58,7 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
         Wish::Fresh | Wish::Elsewhere => None,
     };
     if let (Some(peer), Some(since_min)) = (peer, since_min)
-        && let Some(link) = kept(peer, since_min, hub, kernel)
+        && let Some(link) = kept(peer, since_min, wish, hub, kernel)
     {
         slot.attempt.peer = Some(peer);
         hub.tally.count(Event::Reused);
@@ -228,13 +228,22 @@ pub(super) fn secure(link: &mut Link, name: &str, hub: &Hub) -> Result<(), Fault
 }
 
 /// A kept connection to that server which is still clean.
-fn kept(peer: PeerId, since_min: Moment, hub: &mut Hub, kernel: &mut dyn Kernel) -> Option<Link> {
+///
+/// Usually what the kernel has reported is enough to go by. For a request that cannot be repeated
+/// one more look, a system call, catches an end that came since.
+fn kept(
+    peer: PeerId,
+    since_min: Moment,
+    wish: Wish,
+    hub: &mut Hub,
+    kernel: &mut dyn Kernel,
+) -> Option<Link> {
     loop {
         let taken = hub.idle.take(peer, since_min, hub.turn, hub.now)?;
         let Some(Parked { mut link, .. }) = hub.parked.remove(taken.connection) else {
             continue;
         };
-        let unsure = taken.unseen || hub.unseen_events || link.can_read();
+        let unsure = taken.unseen || hub.unseen_events || link.can_read() || wish == Wish::Young;
         if unsure && !link.idle_check(kernel) {
             hub.tally.count(Event::ParkedBroken);
             hub.close(link, kernel);

@@ -112,8 +112,12 @@ impl Origin {
             // Wakes the thread that reads, without telling the peer anything.
             let _ = stream.shutdown(Shutdown::Read);
         }
-        drop(state);
         self.shared.changed.notify_all();
+        let gone = self
+            .shared
+            .changed
+            .wait_while(state, |state| state.alive > 0);
+        drop(gone.expect(UNBROKEN));
     }
 
     /// Lets everything go on that [`Step::Hold`] holds or will hold.
@@ -232,7 +236,6 @@ impl Connection {
             return;
         };
         state.open.insert(number, twin);
-        drop(state);
         shared.changed.notify_all();
         let mut connection = Self {
             number,
@@ -240,7 +243,19 @@ impl Connection {
             stream,
             shared: Arc::clone(shared),
         };
-        thread::spawn(move || (Arc::clone(&connection.shared).serve)(&mut connection));
+        state.alive += 1;
+        drop(state);
+        thread::spawn(move || {
+            let shared = Arc::clone(&connection.shared);
+            (shared.serve)(&mut connection);
+            // Both handles go before anybody hears of it: what is seen as closed is closed.
+            drop(connection);
+            let mut state = shared.lock();
+            state.open.remove(&number);
+            state.alive -= 1;
+            drop(state);
+            shared.changed.notify_all();
+        });
     }
 
     fn note(&self, request: &Message, before: usize) {
@@ -274,13 +289,6 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.shared.lock().open.remove(&self.number);
-        self.shared.changed.notify_all();
-    }
-}
-
 const UNBROKEN: &str = "no thread panics with the lock";
 
 type Serve = Box<dyn Fn(&mut Connection) + Send + Sync>;
@@ -310,6 +318,8 @@ struct State {
     released: bool,
     connections: usize,
     carriers: usize,
+    /// Connections whose threads have not ended.
+    alive: usize,
     requested: usize,
     /// The latest of them.
     requests: VecDeque<Message>,

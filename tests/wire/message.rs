@@ -109,6 +109,10 @@ impl Message {
 }
 
 fn head(from: &mut impl BufRead) -> io::Result<Option<Message>> {
+    while from
+        .fill_buf()
+        .is_err_and(|error| error.kind() == io::ErrorKind::Interrupted)
+    {}
     if from.fill_buf()?.is_empty() {
         return Ok(None);
     }

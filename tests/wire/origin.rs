@@ -214,7 +214,6 @@ pub(crate) fn ok(body: impl AsRef<str>) -> Step {
 /// One accepted connection, in the hands of its thread.
 #[derive(Debug)]
 struct Connection {
-    number: usize,
     life: usize,
     stream: TcpStream,
     shared: Arc<Shared>,
@@ -238,7 +237,6 @@ impl Connection {
         state.open.insert(number, twin);
         shared.changed.notify_all();
         let mut connection = Self {
-            number,
             life,
             stream,
             shared: Arc::clone(shared),

@@ -1,7 +1,7 @@
 //! Heads as they are received: find the end, parse once, judge strictly.
 //!
 //! [`HeadScan`] looks for the empty line as bytes come in and never looks at a byte twice;
-//! [`request`] and [`response`] then parse the whole head once. httparse does the tokens; the
+//! [`request()`] and [`response()`] then parse the whole head once. httparse does the tokens; the
 //! passes here refuse what it lets through (bare LF, several blank lines, odd targets) and
 //! everything that makes a message's length, host or route a matter of opinion. What comes out is
 //! a small `Copy` value with offsets into the head, which [`super::emit`] turns into copies.

@@ -1,4 +1,5 @@
 //! tidegate.
+pub mod app;
 pub mod base;
 pub mod config;
 pub mod engine;

@@ -1,0 +1,440 @@
+//! From the command line to a [`Command`]: which options there are, whose they are, and what was
+//! probably meant by those there are not.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use log::LevelFilter;
+
+use super::demo;
+use super::origin;
+use crate::base::time::Span;
+use crate::config::Config;
+use crate::config::Mode;
+use crate::config::Probe;
+use crate::config::text;
+use crate::config::text::Complaint;
+
+/// What the program shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Balance; there is at least one backend.
+    Balance(Config),
+    /// Show what balancing is like.
+    Demo(demo::Options),
+    /// Serve as a test server.
+    Origin(origin::Options),
+    /// Explain the command line.
+    Help,
+    /// Say which version this is.
+    Version,
+}
+
+/// A whole command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// What shall be done.
+    pub(super) command: Command,
+    /// How much is logged.
+    pub(super) level: LevelFilter,
+}
+
+/// Reads the arguments, the program's name left out.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Line, Complaint> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut draft = Draft::default();
+    while let Some(argument) = parser.next().map_err(misfit)? {
+        let known = match argument {
+            lexopt::Arg::Value(word) => {
+                draft.word(unicode(word)?)?;
+                continue;
+            }
+            lexopt::Arg::Long(name) => find(|known| known.long == name)
+                .ok_or_else(|| unknown(&format!("--{name}"), draft.task))?,
+            lexopt::Arg::Short(letter) => find(|known| known.short == Some(letter))
+                .ok_or_else(|| unknown(&format!("-{letter}"), draft.task))?,
+        };
+        match known.long {
+            "help" => return Ok(draft.closed(Command::Help)),
+            "version" => return Ok(draft.closed(Command::Version)),
+            _ => {}
+        }
+        let option = format!("--{}", known.long);
+        if known.value.is_empty() {
+            draft.flag(known.long);
+        } else {
+            let value = parser.value().map_err(|_| missing(known))?;
+            let value = unicode(value)?;
+            draft
+                .option(known.long, &value)
+                .map_err(|complaint| complaint.under(&option))?;
+        }
+        draft.seen.push(known);
+    }
+    draft.finish()
+}
+
+/// An option.
+#[derive(Debug, PartialEq, Eq)]
+struct Known {
+    short: Option<char>,
+    long: &'static str,
+    /// What its value is called; empty if it takes none.
+    value: &'static str,
+    tasks: &'static [Task],
+}
+
+/// The three things the program can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Task {
+    #[default]
+    Balance,
+    Demo,
+    Origin,
+}
+
+impl Task {
+    const fn invocation(self) -> &'static str {
+        match self {
+            Self::Balance => "tidegate",
+            Self::Demo => "tidegate demo",
+            Self::Origin => "tidegate origin",
+        }
+    }
+}
+
+const fn known(
+    short: Option<char>,
+    long: &'static str,
+    value: &'static str,
+    tasks: &'static [Task],
+) -> Known {
+    Known {
+        short,
+        long,
+        value,
+        tasks,
+    }
+}
+
+const BALANCE: &[Task] = &[Task::Balance];
+const ORIGIN: &[Task] = &[Task::Origin];
+const DEMO: &[Task] = &[Task::Demo];
+const ALL: &[Task] = &[Task::Balance, Task::Demo, Task::Origin];
+
+const OPTIONS: &[Known] = &[
+    known(Some('l'), "listen", "ADDR", &[Task::Balance, Task::Origin]),
+    known(Some('m'), "mode", "http|tcp", BALANCE),
+    known(None, "probe", "tcp|off", BALANCE),
+    known(None, "interval", "DUR", BALANCE),
+    known(None, "rise", "N", BALANCE),
+    known(None, "fall", "N", BALANCE),
+    known(None, "timeout-connect", "DUR", BALANCE),
+    known(None, "timeout-response", "DUR", BALANCE),
+    known(None, "upstream-ca", "FILE", BALANCE),
+    known(None, "insecure-upstream", "", BALANCE),
+    known(None, "for", "DUR", DEMO),
+    known(None, "headless", "", DEMO),
+    known(None, "name", "NAME", ORIGIN),
+    known(None, "size", "SIZE", ORIGIN),
+    known(None, "delay", "DUR", ORIGIN),
+    known(None, "status", "CODE", ORIGIN),
+    known(Some('v'), "verbose", "", ALL),
+    known(Some('q'), "quiet", "", ALL),
+    known(None, "log-level", "LEVEL", ALL),
+    known(Some('V'), "version", "", ALL),
+    known(Some('h'), "help", "", ALL),
+];
+
+/// Words in the place of a backend that choose another task.
+const WORDS: &[(&str, Task)] = &[("demo", Task::Demo), ("origin", Task::Origin)];
+
+/// Shorter demos have no time to show anything.
+const DEMO_MIN: Span = Span::seconds(1);
+
+fn find(test: impl Fn(&Known) -> bool) -> Option<&'static Known> {
+    OPTIONS.iter().find(|known| test(known))
+}
+
+/// What the arguments read so far come to.
+#[derive(Debug, Default)]
+struct Draft {
+    task: Task,
+    seen: Vec<&'static Known>,
+    listeners: Vec<std::net::SocketAddr>,
+    mode: Option<Mode>,
+    backends: Vec<String>,
+    config: Config,
+    demo: demo::Options,
+    origin: origin::Options,
+    level: Option<LevelFilter>,
+    /// How often -v, less how often -q.
+    louder: i32,
+}
+
+impl Draft {
+    fn word(&mut self, word: String) -> Result<(), Complaint> {
+        if self.task != Task::Balance {
+            let instead = format!("{} takes options only", self.task.invocation());
+            return Err(Complaint::new("a word too many", &word, instead));
+        }
+        match WORDS.iter().find(|(name, _)| *name == word) {
+            Some((_, task)) if self.backends.is_empty() => self.task = *task,
+            _ => self.backends.push(word),
+        }
+        Ok(())
+    }
+
+    fn flag(&mut self, name: &str) {
+        match name {
+            "insecure-upstream" => self.config.upstream_tls.verify = false,
+            "headless" => self.demo.headless = true,
+            "verbose" => self.louder = self.louder.saturating_add(1),
+            "quiet" => self.louder = self.louder.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    fn option(&mut self, name: &str, value: &str) -> Result<(), Complaint> {
+        let config = &mut self.config;
+        match name {
+            "listen" => self.listeners.push(text::listen(value)?),
+            "mode" => self.mode = Some(mode(value)?),
+            "probe" => config.health.probe = probe(value)?,
+            "interval" => config.health.interval = text::positive_duration(value)?,
+            "rise" => config.health.rise = text::count(value)?,
+            "fall" => config.health.fall = text::count(value)?,
+            "timeout-connect" => config.timeouts.connect = text::positive_duration(value)?,
+            "timeout-response" => config.timeouts.response = text::positive_duration(value)?,
+            "upstream-ca" => config.upstream_tls.ca = Some(PathBuf::from(value)),
+            "for" => self.demo.length = length(value)?,
+            "name" => self.origin.name = origin_name(value)?,
+            "size" => self.origin.size = Some(text::size(value)?),
+            "delay" => self.origin.delay = text::duration(value)?,
+            "status" => self.origin.status = status(value)?,
+            "log-level" => self.level = Some(level(value)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Line, Complaint> {
+        let foreign = |known: &&&Known| !known.tasks.contains(&self.task);
+        if let Some(known) = self.seen.iter().find(foreign) {
+            let place = format!("--{}", known.long);
+            let instead = format!("{} takes {}", self.task.invocation(), names(self.task));
+            return Err(Complaint::new(
+                "an option of another command",
+                &place,
+                instead,
+            ));
+        }
+        let command = match self.task {
+            Task::Balance => Command::Balance(self.balance()?),
+            Task::Demo => Command::Demo(self.demo.clone()),
+            Task::Origin => {
+                match self.listeners.as_slice() {
+                    [] => {}
+                    [address] => self.origin.listen = *address,
+                    [.., last] => {
+                        let instead = "an origin has one address, start another origin";
+                        let last = last.to_string();
+                        return Err(Complaint::new("--listen twice", &last, instead));
+                    }
+                }
+                Command::Origin(self.origin.clone())
+            }
+        };
+        Ok(self.closed(command))
+    }
+
+    fn balance(&mut self) -> Result<Config, Complaint> {
+        let mut config = std::mem::take(&mut self.config);
+        for word in &self.backends {
+            let meant = closest(word, WORDS.iter().map(|(name, _)| *name));
+            if let Some(meant) = meant.filter(|_| !word.contains([':', '.'])) {
+                let instead = if meant == word {
+                    "put it first, without backends".to_owned()
+                } else {
+                    format!("did you mean {meant}?")
+                };
+                return Err(Complaint::new("not a backend", word, instead));
+            }
+        }
+        if self.backends.is_empty() {
+            let instead = "write one, like http://127.0.0.1:9001, or try tidegate demo";
+            return Err(Complaint::new("no backend", "the command line", instead));
+        }
+        (config.mode, config.backends) = text::backends(&self.backends, self.mode)?;
+        if !self.listeners.is_empty() {
+            config.listeners = std::mem::take(&mut self.listeners);
+        }
+        Ok(config)
+    }
+
+    /// The level: what was asked for, else the task's own, louder or quieter by so many steps.
+    fn closed(&self, command: Command) -> Line {
+        let usual: i32 = match self.task {
+            Task::Balance | Task::Origin => 3,
+            // The demo tells its story itself.
+            Task::Demo => 1,
+        };
+        let level = self
+            .level
+            .unwrap_or_else(|| match usual.saturating_add(self.louder) {
+                ..=1 => LevelFilter::Error,
+                2 => LevelFilter::Warn,
+                3 => LevelFilter::Info,
+                4 => LevelFilter::Debug,
+                5.. => LevelFilter::Trace,
+            });
+        Line { command, level }
+    }
+}
+
+fn mode(value: &str) -> Result<Mode, Complaint> {
+    match value {
+        "http" => Ok(Mode::Http),
+        "tcp" => Ok(Mode::Tcp),
+        _ => Err(Complaint::new("not a mode", value, "write http or tcp")),
+    }
+}
+
+fn probe(value: &str) -> Result<Probe, Complaint> {
+    match value {
+        "tcp" => Ok(Probe::Tcp),
+        "off" => Ok(Probe::Off),
+        path if path.starts_with('/') => {
+            let instead = "they are not in this version, write tcp or off";
+            Err(Complaint::new("an HTTP probe", path, instead))
+        }
+        _ => Err(Complaint::new("not a probe", value, "write tcp or off")),
+    }
+}
+
+fn level(value: &str) -> Result<LevelFilter, Complaint> {
+    match value {
+        "error" => Ok(LevelFilter::Error),
+        "warn" => Ok(LevelFilter::Warn),
+        "info" => Ok(LevelFilter::Info),
+        "debug" => Ok(LevelFilter::Debug),
+        "trace" => Ok(LevelFilter::Trace),
+        _ => {
+            let instead = "write error, warn, info, debug or trace";
+            Err(Complaint::new("not a log level", value, instead))
+        }
+    }
+}
+
+fn length(value: &str) -> Result<Span, Complaint> {
+    let length = text::duration(value)?;
+    if length < DEMO_MIN {
+        let instead = format!("write {DEMO_MIN} or more");
+        return Err(Complaint::new("too short for a demo", value, instead));
+    }
+    Ok(length)
+}
+
+/// A name goes into a header field, so it has to be a token there (RFC 9110 section 5.6.2).
+fn origin_name(value: &str) -> Result<String, Complaint> {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if (1..=64).contains(&value.len()) && value.bytes().all(fine) {
+        return Ok(value.to_owned());
+    }
+    let instead = "write up to 64 letters, digits, -, _ and .";
+    Err(Complaint::new("not a name", value, instead))
+}
+
+fn status(value: &str) -> Result<u16, Complaint> {
+    let status = value.parse().ok();
+    status
+        .filter(|status| (200..=599).contains(status) && value.len() == 3)
+        .ok_or_else(|| Complaint::new("not a status", value, "write a number from 200 to 599"))
+}
+
+fn unicode(word: OsString) -> Result<String, Complaint> {
+    word.into_string().map_err(|word| {
+        let shown = word.to_string_lossy();
+        Complaint::new("not Unicode", &shown, "write it in UTF-8")
+    })
+}
+
+fn missing(known: &Known) -> Complaint {
+    let place = format!("--{}", known.long);
+    let instead = format!("write {place} {}", known.value);
+    Complaint::new("a missing value", &place, instead)
+}
+
+/// What lexopt itself finds wrong.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other errors come from parts of lexopt that are not used here"
+)]
+fn misfit(error: lexopt::Error) -> Complaint {
+    match error {
+        lexopt::Error::UnexpectedValue { option, value } => {
+            let value = value.to_string_lossy();
+            let instead = format!("write {option} alone");
+            Complaint::new("a value too many", &format!("{option}={value}"), instead)
+        }
+        other => Complaint::new("bad arguments", &other.to_string(), "see tidegate --help"),
+    }
+}
+
+fn unknown(option: &str, task: Task) -> Complaint {
+    let mine = OPTIONS.iter().filter(|known| known.tasks.contains(&task));
+    let meant = option
+        .strip_prefix("--")
+        .and_then(|name| closest(name, mine.map(|known| known.long)));
+    let instead = meant.map_or_else(
+        || "tidegate --help lists all there are".to_owned(),
+        |meant| format!("did you mean --{meant}?"),
+    );
+    Complaint::new("unknown option", option, instead)
+}
+
+/// The options of a task, in words.
+fn names(task: Task) -> String {
+    let mine = OPTIONS.iter().filter(|known| known.tasks.contains(&task));
+    let names: Vec<String> = mine.map(|known| format!("--{}", known.long)).collect();
+    names.join(", ")
+}
+
+/// The candidate that `word` was probably meant to be: at most a third of it, or two letters, are
+/// wrong.
+fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).clamp(1, 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many letters to add, drop, replace or swap with their neighbour to get from one word to
+/// the other (optimal string alignment).
+fn distance(from: &str, to: &str) -> usize {
+    let from: Vec<char> = from.chars().take(WORD_MAX).collect();
+    let to: Vec<char> = to.chars().take(WORD_MAX).collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for (row, letter) in from.iter().enumerate() {
+        let mut line = vec![row + 1];
+        for (column, other) in to.iter().enumerate() {
+            let replaced = above[column] + usize::from(letter != other);
+            let mut best = replaced.min(above[column + 1] + 1).min(line[column] + 1);
+            let swapped = row > 0 && column > 0 && from[row - 1] == *other;
+            if swapped && to[column - 1] == *letter {
+                best = best.min(before[column - 1] + 1);
+            }
+            line.push(best);
+        }
+        before = std::mem::replace(&mut above, line);
+    }
+    above.last().copied().unwrap_or(0)
+}
+
+/// Letters of a word that are compared: enough for every option, and a bound on the work.
+const WORD_MAX: usize = 40;
+
+#[cfg(test)]
+mod tests;

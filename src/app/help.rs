@@ -1,0 +1,52 @@
+//! What `--help` says. It names what this version has, and nothing else.
+
+/// The whole text: options with their defaults, signals, exit codes, examples.
+pub(super) const TEXT: &str = "\
+tidegate balances HTTP/1.1 requests or TCP connections over servers.
+
+  tidegate [OPTIONS] BACKEND...            balance
+  tidegate demo [--for 30s] [--headless]   servers, clients and balancer in one process:
+                                           servers die and recover, clients see nothing
+  tidegate origin [--listen 127.0.0.1:9001] [--name A] [--size 1KiB] [--delay 5ms]
+                  [--status 200]           a small, fast test server
+
+BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
+          host:port          (http://, or tcp:// with --mode tcp)
+
+  -l, --listen ADDR            where clients connect, repeatable   [127.0.0.1:8000]
+  -m, --mode http|tcp          [http; tcp if every backend is tcp://]
+      --probe tcp|off          how backends are watched            [tcp]
+      --interval DUR           from probe to probe                 [2s]
+      --rise N                 good probes in a row until up       [2]
+      --fall N                 bad probes in a row until down      [3]
+      --timeout-connect DUR    connecting to a backend             [5s]
+      --timeout-response DUR   request sent to response head       [60s]
+      --upstream-ca FILE       trust these PEM certificates for https:// as well
+      --insecure-upstream      do not verify the certificates of backends
+  -v, -q                       log more, log less; repeatable
+      --log-level LEVEL        error, warn, info, debug or trace   [info]
+  -V, --version
+  -h, --help
+
+ADDR is IP:PORT, localhost:PORT or :PORT. DUR is 250ms, 2s, 1m or 1h.
+Signals: TERM and INT end it after running requests, a second one or QUIT at once.
+Exit: 0 clean, 1 failed at run time, 2 wrong arguments, 3 cut connections at the end.
+
+Examples:
+  tidegate demo
+  tidegate http://127.0.0.1:9001 http://127.0.0.1:9002
+  tidegate -l :443 -m tcp 10.0.0.2:443 10.0.0.3:443
+  tidegate --upstream-ca ca.pem https://app.internal:8443
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_fits_a_screen_and_ends_with_examples() {
+        assert!(TEXT.lines().count() <= 45);
+        assert!(TEXT.lines().all(|line| line.chars().count() <= 90));
+        assert!(TEXT.lines().last().unwrap().starts_with("  tidegate "));
+    }
+}

@@ -87,14 +87,22 @@ fn client_tls(config: &Config) -> Result<Option<ClientTls>, Failure> {
 fn fit_descriptors(config: &mut Config, limit: u64) {
     let fitting = limit.saturating_sub(limits::DESCRIPTORS_RESERVED) / 2;
     let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
-    if fitting < config.max_connections {
-        log::warn!(
-            "at most {fitting} clients at a time instead of {}: only {limit} files may be open; \
-             raise the limit (ulimit -n)",
-            config.max_connections
-        );
-        config.max_connections = fitting;
+    let wanted = config.max_connections;
+    if fitting >= wanted {
+        return;
     }
+    config.max_connections = fitting;
+    // A little less than the round default is nobody's worry.
+    let level = if fitting < wanted / 2 {
+        log::Level::Warn
+    } else {
+        log::Level::Debug
+    };
+    log::log!(
+        level,
+        "at most {fitting} clients at a time instead of {wanted}: only {limit} files may be \
+         open; raise the limit (ulimit -n)"
+    );
 }
 
 #[cfg(test)]

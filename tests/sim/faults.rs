@@ -160,6 +160,11 @@ impl Faults {
         self.rates = [0; Fault::ALL.len()];
     }
 
+    /// True if nothing can strike.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.rates.iter().all(|rate| *rate == 0)
+    }
+
     /// How often it shall happen, per mille.
     pub(crate) const fn rate(&self, fault: Fault) -> u16 {
         self.rates[fault as usize]

@@ -209,12 +209,18 @@ fn reply(connection: &mut Connection, id: usize, entry: Entry, weather: Weather,
         };
     } else if strikes(weather.silent_close) {
         connection.then = Then::Close;
-    } else if entry.frame != Frame::UntilClose && strikes(weather.surplus) {
+    } else if entry.frame != Frame::UntilClose
+        && connection.output.len() < SURPLUS_BEHIND_MAX
+        && strikes(weather.surplus)
+    {
         connection
             .output
             .extend_from_slice(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     }
 }
+
+/// Answers up to this length leave in one write.
+const SURPLUS_BEHIND_MAX: usize = 8 * 1024;
 
 fn answer(out: &mut Vec<u8>, id: usize, entry: Entry) {
     let count = entry.response_bytes;

@@ -95,7 +95,11 @@ impl World {
         let clients = (0..2 + random.below(8))
             .map(|_| {
                 let left = usize::try_from(5 + random.below(30)).expect("small");
-                let most = if random.permille(100) { 200_000 } else { 3_000 };
+                let most = match random.below(100) {
+                    0..=2 => 1_500_000,
+                    3..=12 => 200_000,
+                    _ => 3_000,
+                };
                 kernel.add(Box::new(Client::new(proxy, &ledger, &weather, left, most)))
             })
             .collect();

@@ -35,6 +35,16 @@ pub(crate) struct Weather {
     pub(crate) swallows: bool,
 }
 
+/// What makes the bytes of one write arrive at different moments.
+const LATE: [Fault; 6] = [
+    Fault::Segmented,
+    Fault::Delayed,
+    Fault::ShortRead,
+    Fault::ShortWrite,
+    Fault::BlockedWrite,
+    Fault::SmallBuffers,
+];
+
 impl Weather {
     /// A world in which nothing goes wrong but what must not matter.
     pub(crate) fn calm(faults: &mut Faults, random: &mut Random) -> Self {
@@ -58,6 +68,15 @@ impl Weather {
         // A byte that vanishes without a word is found by a timeout of a minute: seldom is enough.
         let swallows = random.permille(200);
         faults.set(Fault::Silenced, u16::from(swallows));
+        // Bytes behind an answer that arrive when the connection carries the next request cannot be
+        // told from its answer by anybody. So where there are such bytes, they come with the answer.
+        let surplus = random.permille(300);
+        if surplus {
+            for fault in LATE {
+                faults.set(fault, 0);
+            }
+        }
+        let surplus = if surplus { 300 } else { 0 };
         let mut rate = |most: u64| {
             if random.permille(600) {
                 random.below(most)
@@ -69,7 +88,7 @@ impl Weather {
             silent_close: rate(200),
             cut_answer: rate(100),
             no_answer: rate(100),
-            surplus: rate(100),
+            surplus,
             early: rate(100),
             interim: rate(200),
             crash: rate(20),

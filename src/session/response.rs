@@ -28,6 +28,7 @@ use crate::http::emit;
 use crate::http::head;
 use crate::http::head::HeadScan;
 use crate::http::head::ResponseHead;
+use crate::http::head::Upgrade;
 use crate::limits;
 
 impl Exchange {
@@ -76,6 +77,9 @@ impl Exchange {
             let head = head::response(&self.down.unjudged()[..found], to_head)?;
             scratch.clear();
             self.mark = now;
+            if head.status == 101 {
+                return self.switch(&head, found, scratch);
+            }
             if head.interim {
                 let interims = *interims + 1;
                 request.receiving = Receiving::Head {
@@ -98,7 +102,7 @@ impl Exchange {
         interims: u8,
         scratch: &mut Vec<u8>,
     ) -> Result<(), Reject> {
-        if head.status == 101 || interims > limits::INTERIM_RESPONSES_MAX {
+        if interims > limits::INTERIM_RESPONSES_MAX {
             return Err(refusal(Reason::StatusInvalid));
         }
         let modern = self
@@ -109,6 +113,28 @@ impl Exchange {
             emit::interim(scratch, &self.down.unjudged()[..length], head);
         }
         self.down.replace(length, scratch);
+        Ok(())
+    }
+
+    /// The server has agreed to another protocol (RFC 9110 section 7.8): from here on the
+    /// connection is a tunnel. Only now may bytes that the client sent behind its head go on.
+    fn switch(
+        &mut self,
+        head: &ResponseHead,
+        length: usize,
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), Reject> {
+        let wanted = self
+            .request
+            .as_ref()
+            .is_some_and(|r| r.head.upgrade == Upgrade::Wanted);
+        let sent = self.up.pending().is_empty();
+        if !wanted || !sent {
+            return Err(refusal(Reason::StatusInvalid));
+        }
+        emit::interim(scratch, &self.down.unjudged()[..length], head);
+        self.down.replace(length, scratch);
+        self.phase = Phase::Switched;
         Ok(())
     }
 
@@ -144,7 +170,10 @@ impl Exchange {
         };
         // An answer before the request is whole: the rest of it has no place to go.
         let early = !matches!(request.sending, Sending::Whole);
-        let closes = matches!(framing, Framing::UntilClose);
+        // Bytes behind a head that asked for another protocol, and did not get it, are of that
+        // protocol and not a request.
+        let stray = request.head.upgrade != Upgrade::None && !self.up.unjudged().is_empty();
+        let closes = matches!(framing, Framing::UntilClose) || stray;
         request.persistent &= !early && !closes && self.life != Life::Last;
         request.receiving = receiving;
         self.server_keep = keep;

@@ -56,6 +56,7 @@ pub(crate) struct Net {
     /// What the program under test closed last, latest first.
     pub(crate) graves: VecDeque<Socket>,
     names: Vec<Name>,
+    last_port: u16,
 }
 
 /// What the program under test may use.
@@ -85,7 +86,6 @@ pub(crate) struct Party {
     /// Verbs on numbers that were closed.
     pub(crate) misuses: u64,
     alarm: Option<Moment>,
-    port: u16,
 }
 
 /// What a number stands for.
@@ -173,6 +173,7 @@ impl Net {
             },
             graves: VecDeque::new(),
             names: Vec::new(),
+            last_port: 32_767,
         };
         net.join(IpAddr::V4(Ipv4Addr::LOCALHOST));
         net.join(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -189,7 +190,6 @@ impl Net {
             outgoing: 0,
             misuses: 0,
             alarm: None,
-            port: 32_767,
         });
         u32::try_from(self.parties.len() - 1).expect("few parties")
     }
@@ -349,15 +349,14 @@ impl Net {
         true
     }
 
-    /// A port that none of the caller's connections is likely to have: they go round.
-    pub(crate) fn port(&mut self) -> u16 {
-        let party = self.party();
-        party.port = if party.port == 60_999 {
+    /// A port that nobody is likely to have: they go round, for all hosts together.
+    pub(crate) const fn port(&mut self) -> u16 {
+        self.last_port = if self.last_port == 60_999 {
             32_768
         } else {
-            party.port + 1
+            self.last_port + 1
         };
-        party.port
+        self.last_port
     }
 
     /// Tells the writer at `end` later that there is room, if it was told that there is none.

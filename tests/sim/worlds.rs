@@ -3,7 +3,10 @@
 //! The peer's verbs never block; what is not ready yet is `WouldBlock`.
 #![allow(dead_code, reason = "each test binary uses its part of the simulator")]
 
+<<<<<<< HEAD
 use std::collections::BTreeMap;
+=======
+>>>>>>> kernel
 use std::fs::File;
 use std::io;
 use std::io::Read;
@@ -23,6 +26,7 @@ use rustix::process::setrlimit;
 use socket2::Domain;
 use socket2::Type;
 use tidegate::base::Socket;
+<<<<<<< HEAD
 use tidegate::base::time::Span;
 use tidegate::engine::kernel::Kernel;
 use tidegate::engine::kernel::News;
@@ -30,6 +34,11 @@ use tidegate::engine::kernel::Ready;
 use tidegate::os::MioKernel;
 
 use crate::faults::Fault;
+=======
+use tidegate::engine::kernel::Kernel;
+use tidegate::os::MioKernel;
+
+>>>>>>> kernel
 use crate::kernel::SimKernel;
 
 /// A kernel and its counterpart.
@@ -58,6 +67,7 @@ pub(crate) trait World {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peer(usize);
 
+<<<<<<< HEAD
 /// A world and what its kernel has said so far.
 pub(crate) struct Suite {
     pub(crate) world: Box<dyn World>,
@@ -252,6 +262,8 @@ pub(crate) fn blocked<T>(result: &io::Result<T>) -> bool {
     matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
+=======
+>>>>>>> kernel
 /// mio, and standard sockets in the same thread.
 pub(crate) struct Real {
     kernel: MioKernel,

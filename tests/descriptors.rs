@@ -13,11 +13,8 @@ mod link;
 mod net;
 #[path = "sim/queue.rs"]
 mod queue;
-<<<<<<< HEAD
-=======
 #[path = "sim/suite.rs"]
 mod suite;
->>>>>>> kernel
 #[path = "sim/trace.rs"]
 mod trace;
 #[path = "sim/verbs.rs"]
@@ -29,13 +26,8 @@ use std::io;
 
 use tidegate::base::Fault as Cause;
 
-<<<<<<< HEAD
-use worlds::blocked;
-use worlds::everywhere;
-=======
 use suite::blocked;
 use suite::everywhere;
->>>>>>> kernel
 
 #[test]
 fn a_connection_outlives_the_want_of_descriptors_in_the_queue() {

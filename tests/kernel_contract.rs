@@ -14,11 +14,8 @@ mod link;
 mod net;
 #[path = "sim/queue.rs"]
 mod queue;
-<<<<<<< HEAD
-=======
 #[path = "sim/suite.rs"]
 mod suite;
->>>>>>> kernel
 #[path = "sim/trace.rs"]
 mod trace;
 #[path = "sim/verbs.rs"]
@@ -34,15 +31,9 @@ use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
 use tidegate::engine::kernel::News;
 
-<<<<<<< HEAD
-use worlds::Suite;
-use worlds::blocked;
-use worlds::everywhere;
-=======
 use suite::Suite;
 use suite::blocked;
 use suite::everywhere;
->>>>>>> kernel
 
 #[test]
 fn a_listener_says_would_block_until_somebody_knocks_and_after() {

@@ -60,7 +60,7 @@ impl Timers {
     }
 
     /// When the next deadline comes up; never later than the true one.
-    pub fn next(&mut self) -> Option<Moment> {
+    pub fn earliest(&mut self) -> Option<Moment> {
         while let Some(Reverse((at, key))) = self.heap.peek() {
             if self.counts(*key, *at) {
                 return Some(*at);
@@ -136,7 +136,7 @@ mod tests {
         timers.arm(key(1, 1), Moment(10));
         timers.arm(key(2, 1), Moment(20));
         timers.arm(key(0, 1), Moment(5));
-        assert_eq!(timers.next(), Some(Moment(5)));
+        assert_eq!(timers.earliest(), Some(Moment(5)));
         assert_eq!(timers.expired(Moment(15)), Some(key(0, 1)));
         assert_eq!(timers.expired(Moment(15)), Some(key(1, 1)));
         assert_eq!(timers.expired(Moment(15)), None);
@@ -152,7 +152,7 @@ mod tests {
         timers.disarm(key(0, 1));
         timers.arm(key(0, 2), Moment(50));
         assert_eq!(timers.expired(Moment(20)), None);
-        assert_eq!(timers.next(), Some(Moment(50)));
+        assert_eq!(timers.earliest(), Some(Moment(50)));
     }
 
     #[test]

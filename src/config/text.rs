@@ -239,7 +239,7 @@ impl<'a> Written<'a> {
                 ));
             }
         };
-        let port = self.port.or(match self.scheme {
+        let port = self.port.or_else(|| match self.scheme {
             Some(scheme) => scheme.default_port(),
             // Without a scheme nothing says that this is a URL: the port is what tells a backend
             // from a mistyped word.
@@ -499,7 +499,8 @@ mod tests {
 
     #[test]
     fn backends_and_the_mode_they_imply() {
-        let table: [(&[&str], Option<Mode>, Mode, &[&str]); 7] = [
+        type Row<'a> = (&'a [&'a str], Option<Mode>, Mode, &'a [&'a str]);
+        let table: [Row<'_>; 7] = [
             (
                 &["127.0.0.1:9001"],
                 None,

@@ -71,16 +71,14 @@ impl Engine {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 hub.listeners[at].ready = false;
             }
-            Err(error) => match Fault::from_io(&error) {
-                // That one connection died in the queue; there may be others behind it.
-                Fault::Reset => {}
-                fault => {
-                    hub.tally.count(Event::AcceptPaused);
-                    chronicle::accept_trouble(fault, hub);
-                    hub.accept_retry = Some(hub.now + ACCEPT_RETRY);
-                    return false;
-                }
-            },
+            // That one connection died in the queue; there may be others behind it.
+            Err(error) if Fault::from_io(&error) == Fault::Reset => {}
+            Err(error) => {
+                hub.tally.count(Event::AcceptPaused);
+                chronicle::accept_trouble(Fault::from_io(&error), hub);
+                hub.accept_retry = Some(hub.now + ACCEPT_RETRY);
+                return false;
+            }
         }
         true
     }
@@ -137,7 +135,7 @@ impl Engine {
         let hub = &mut self.hub;
         hub.drain.deadline = Some(hub.now + hub.drain.span);
         log::info!(
-            "stopping: {} connections have {} to end; ask again to stop at once",
+            "draining: {} connections have {} to end; ask again to stop at once",
             hub.sessions,
             hub.drain.span
         );

@@ -10,19 +10,21 @@
 //! close_notify), so a link that is [`Link::unsent`] must be flushed when its socket can take
 //! more.
 
+mod progress;
+mod secure;
 mod wire;
 
 use std::io;
 
 use crate::base::Fault;
 use crate::base::Socket;
-use crate::base::TlsFault;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::Ready;
-use crate::limits;
 use crate::tls::channel::Channel;
-use crate::tls::channel::Outcome;
-use wire::Bridge;
+
+pub use progress::Effort;
+pub use progress::Progress;
+
 use wire::ENDED;
 use wire::FINISHED;
 use wire::NOTIFIED;
@@ -35,30 +37,6 @@ use wire::Wire;
 pub struct Link {
     wire: Wire,
     channel: Option<Box<Channel>>,
-}
-
-/// What came of one read or write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// So many bytes, at least one.
-    Moved(usize),
-    /// Nothing now; an event will say when to try again.
-    Blocked,
-    /// The peer will send no more. Reads only.
-    Ended,
-    /// The connection is of no more use in this direction.
-    Broke(Fault),
-}
-
-/// What came of something that needs several reads or writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    /// It is done.
-    Done,
-    /// Not yet: call again after the next event.
-    Blocked,
-    /// It cannot be done any more.
-    Broke(Fault),
 }
 
 impl Link {
@@ -170,7 +148,7 @@ impl Link {
                 Ok(count) => Progress::Moved(count),
                 Err(error) => stopped(&error),
             },
-            Some(channel) => decrypt(channel, &mut self.wire, kernel, into),
+            Some(channel) => secure::decrypt(channel, &mut self.wire, kernel, into),
         }
     }
 
@@ -186,7 +164,7 @@ impl Link {
                 Ok(count) => Progress::Moved(count),
                 Err(error) => stopped(&error),
             },
-            Some(channel) => encrypt(channel, &mut self.wire, kernel, from),
+            Some(channel) => secure::encrypt(channel, &mut self.wire, kernel, from),
         }
     }
 
@@ -195,7 +173,7 @@ impl Link {
     pub fn handshake(&mut self, kernel: &mut dyn Kernel) -> Effort {
         match &mut self.channel {
             None => Effort::Done,
-            Some(channel) => shake(channel, &mut self.wire, kernel),
+            Some(channel) => secure::shake(channel, &mut self.wire, kernel),
         }
     }
 
@@ -203,7 +181,7 @@ impl Link {
     pub fn flush(&mut self, kernel: &mut dyn Kernel) -> Effort {
         match &mut self.channel {
             None => Effort::Done,
-            Some(channel) => drain(channel, &mut self.wire, kernel),
+            Some(channel) => secure::drain(channel, &mut self.wire, kernel),
         }
     }
 
@@ -218,7 +196,7 @@ impl Link {
                 channel.finish();
                 self.wire.set(NOTIFIED);
             }
-            let drained = drain(channel, &mut self.wire, kernel);
+            let drained = secure::drain(channel, &mut self.wire, kernel);
             if drained != Effort::Done {
                 return drained;
             }
@@ -244,7 +222,7 @@ impl Link {
                 let trial = self.wire.receive(kernel, &mut [0]);
                 matches!(trial, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
             }
-            Some(channel) => is_idle(channel, &mut self.wire, kernel),
+            Some(channel) => secure::is_idle(channel, &mut self.wire, kernel),
         }
     }
 
@@ -257,155 +235,6 @@ impl Link {
     /// Closes with a reset.
     pub fn abort(self, kernel: &mut dyn Kernel) {
         kernel.abort(self.wire.socket);
-    }
-}
-
-/// Plaintext first; else ciphertext, as long as an event has promised some.
-fn decrypt(
-    channel: &mut Channel,
-    wire: &mut Wire,
-    kernel: &mut dyn Kernel,
-    into: &mut [u8],
-) -> Progress {
-    let mut absorbed = 0;
-    loop {
-        match channel.read(into) {
-            Outcome::Moved(count) => return Progress::Moved(count),
-            Outcome::Ended => return Progress::Ended,
-            Outcome::Broke(fault) => return Progress::Broke(fault),
-            Outcome::Empty => {}
-        }
-        match absorb(channel, wire, kernel, &mut absorbed) {
-            Effort::Done => {}
-            Effort::Blocked => return Progress::Blocked,
-            Effort::Broke(fault) => return Progress::Broke(fault),
-        }
-    }
-}
-
-/// Takes new plaintext only when all the old ciphertext is gone, so that what waits here is
-/// bounded and a caller that is blocked has bytes in the kernel, not only in here.
-fn encrypt(
-    channel: &mut Channel,
-    wire: &mut Wire,
-    kernel: &mut dyn Kernel,
-    from: &[u8],
-) -> Progress {
-    if wire.has(NOTIFIED) {
-        // What the kernel says to a write after the end of a plain stream.
-        return Progress::Broke(Fault::Reset);
-    }
-    match shake(channel, wire, kernel) {
-        Effort::Done => {}
-        Effort::Blocked => return Progress::Blocked,
-        Effort::Broke(fault) => return Progress::Broke(fault),
-    }
-    let mut taken = 0;
-    loop {
-        match drain(channel, wire, kernel) {
-            Effort::Done => {}
-            Effort::Blocked => break,
-            Effort::Broke(fault) => return Progress::Broke(fault),
-        }
-        if taken == from.len() || !wire.has(WRITABLE) {
-            break;
-        }
-        let count = channel.write(&from[taken..]);
-        if count == 0 {
-            // Empty, and takes nothing: it never will.
-            return Progress::Broke(Fault::Tls(TlsFault::Protocol));
-        }
-        taken += count;
-    }
-    match taken {
-        0 => Progress::Blocked,
-        count => Progress::Moved(count),
-    }
-}
-
-fn shake(channel: &mut Channel, wire: &mut Wire, kernel: &mut dyn Kernel) -> Effort {
-    let mut absorbed = 0;
-    let mut sent = Effort::Done;
-    loop {
-        if let Some(fault) = channel.fault() {
-            return Effort::Broke(fault);
-        }
-        if !channel.handshaking() {
-            return Effort::Done;
-        }
-        if channel.closed_cleanly() {
-            return Effort::Broke(Fault::Ended);
-        }
-        // A peer that refuses says why and closes: our writing fails, but its alert, which tells
-        // more, can still be read. So a failure to write counts only when there is no more to read.
-        if sent == Effort::Done {
-            sent = drain(channel, wire, kernel);
-        }
-        match absorb(channel, wire, kernel, &mut absorbed) {
-            Effort::Blocked if sent != Effort::Done => return sent,
-            Effort::Done => {}
-            blocked_or_broken @ (Effort::Blocked | Effort::Broke(_)) => return blocked_or_broken,
-        }
-    }
-}
-
-/// One read's worth of ciphertext, and an attempt to send what it calls for. Blocked if the
-/// socket has nothing. `absorbed` counts over one call from above.
-fn absorb(
-    channel: &mut Channel,
-    wire: &mut Wire,
-    kernel: &mut dyn Kernel,
-    absorbed: &mut usize,
-) -> Effort {
-    if !wire.has(READABLE) {
-        return Effort::Blocked;
-    }
-    if *absorbed >= limits::BYTES_PER_RUN {
-        // So much of tickets and padding without one byte of plaintext serves only to keep us
-        // busy; and to return here without blocking would spin.
-        return Effort::Broke(Fault::Tls(TlsFault::Protocol));
-    }
-    let taken = channel.absorb(&mut Bridge { wire, kernel });
-    // Whether or not anything could be taken. A failure will be found by whoever writes next.
-    drain(channel, wire, kernel);
-    match taken {
-        Ok(count) => {
-            *absorbed += count;
-            Effort::Done
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Effort::Blocked,
-        Err(error) => Effort::Broke(Fault::from_io(&error)),
-    }
-}
-
-fn drain(channel: &mut Channel, wire: &mut Wire, kernel: &mut dyn Kernel) -> Effort {
-    while channel.wants_write() {
-        if !wire.has(WRITABLE) {
-            return Effort::Blocked;
-        }
-        match channel.emit(&mut Bridge { wire, kernel }) {
-            Ok(0) => return Effort::Blocked,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Effort::Blocked,
-            Err(error) => return Effort::Broke(Fault::from_io(&error)),
-        }
-    }
-    Effort::Done
-}
-
-fn is_idle(channel: &mut Channel, wire: &mut Wire, kernel: &mut dyn Kernel) -> bool {
-    let mut absorbed = 0;
-    // One trial, whether or not an event has promised something.
-    wire.set(READABLE);
-    loop {
-        if channel.has_news() || channel.handshaking() || !channel.is_open() {
-            return false;
-        }
-        match absorb(channel, wire, kernel, &mut absorbed) {
-            Effort::Done => {}
-            Effort::Blocked => return true,
-            Effort::Broke(_) => return false,
-        }
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) fn run(key: Key, tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: 
     };
     let state = match step(probe, hub, kernel) {
         State::Waits if probe.deadline <= hub.now => State::Over(Err(Fault::TimedOut)),
-        state => state,
+        state @ (State::Waits | State::Over(_)) => state,
     };
     let State::Over(result) = state else {
         hub.timers.arm(key, probe.deadline);
@@ -119,18 +119,18 @@ pub(super) fn run(key: Key, tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: 
         ..
     } = probe;
     hub.close(link, kernel);
-    if let Err(fault) = result {
-        if deadline > hub.now {
-            return connect(
-                peer,
-                addresses_failed + 1,
-                fault,
-                deadline,
-                tenants,
-                hub,
-                kernel,
-            );
-        }
+    if let Err(fault) = result
+        && deadline > hub.now
+    {
+        return connect(
+            peer,
+            addresses_failed + 1,
+            fault,
+            deadline,
+            tenants,
+            hub,
+            kernel,
+        );
     }
     if let Some(known) = hub.peers.get_mut(peer).filter(|_| result.is_ok()) {
         known.prefer(addresses_failed);

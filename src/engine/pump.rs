@@ -86,17 +86,17 @@ fn wait(key: Key, slot: &mut Slot, hub: &mut Hub) -> Ran {
 fn chores(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     if matches!(slot.attempt.stage, Stage::Connecting | Stage::Handshaking) {
         upstream::advance(key, slot, hub, kernel);
-    } else if let Some(server) = slot.server.as_mut().filter(|server| server.can_flush()) {
-        if let Effort::Broke(fault) = server.flush(kernel) {
-            slot.session
-                .broke(Side::Server, Way::Writing, fault, &mut hub.scratch, hub.now);
-        }
+    } else if let Some(server) = slot.server.as_mut().filter(|server| server.can_flush())
+        && let Effort::Broke(fault) = server.flush(kernel)
+    {
+        slot.session
+            .broke(Side::Server, Way::Writing, fault, &mut hub.scratch, hub.now);
     }
-    if slot.client.can_flush() {
-        if let Effort::Broke(fault) = slot.client.flush(kernel) {
-            slot.session
-                .broke(Side::Client, Way::Writing, fault, &mut hub.scratch, hub.now);
-        }
+    if slot.client.can_flush()
+        && let Effort::Broke(fault) = slot.client.flush(kernel)
+    {
+        slot.session
+            .broke(Side::Client, Way::Writing, fault, &mut hub.scratch, hub.now);
     }
 }
 

@@ -107,15 +107,16 @@ impl Slot {
     /// next stage may be reached, or ciphertext that may go out.
     #[must_use]
     pub(super) fn has_chores(&self) -> bool {
-        let pending = matches!(self.attempt.stage, Stage::Connecting | Stage::Handshaking);
         self.client.can_flush()
-            || self.server.as_ref().is_some_and(|server| {
-                if pending {
-                    server.can_write() || server.can_read()
-                } else {
-                    server.can_flush()
-                }
-            })
+            || self
+                .server
+                .as_ref()
+                .is_some_and(|server| match self.attempt.stage {
+                    Stage::None => false,
+                    Stage::Connecting => server.can_write(),
+                    Stage::Handshaking => server.can_read() || server.can_flush(),
+                    Stage::Joined => server.can_flush(),
+                })
     }
 
     /// True if nothing at all can be done now: no chore, and the session waits for something

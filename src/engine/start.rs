@@ -220,6 +220,7 @@ fn open(addresses: &[SocketAddr], kernel: &mut dyn Kernel) -> Result<Vec<Listene
 impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { address, error } = self;
+        #[expect(clippy::wildcard_enum_match_arm, reason = "ErrorKind is open-ended")]
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => "stop what listens there, or choose another --listen",
             io::ErrorKind::PermissionDenied => "choose a port above 1023, or run with the right",

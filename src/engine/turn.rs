@@ -81,7 +81,7 @@ impl Engine {
         let probe = (hub.probes_on() && !hub.draining()).then_some(hub.probe_due);
         let accept = hub.accept_retry.filter(|_| hub.sessions < hub.sessions_max);
         [
-            hub.timers.next(),
+            hub.timers.earliest(),
             probe.filter(|due| due.0 < u64::MAX),
             hub.idle.due(),
             hub.names.due().filter(|_| !hub.draining()),

@@ -43,22 +43,26 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
         }
         Wish::Elsewhere => {
             hub.tally.count(Event::Retried);
-            let last = same(&slot.attempt, hub);
             slot.attempt.tried.extend(slot.attempt.peer);
+            let last = slot.attempt.peer.filter(|peer| hub.peers.is_up(*peer));
             hub.peers.next(&slot.attempt.tried).or(last)
         }
     };
+    if matches!(wish, Wish::Fresh | Wish::Elsewhere) && slot.attempt.peer.is_some() {
+        // What the client is told if there is no other server.
+        slot.attempt.fault.get_or_insert(Fault::Reset);
+    }
     let since_min = match wish {
         Wish::Any => Some(Moment::default()),
         Wish::Young => Some(hub.now - hub.reuse.stale_after),
         Wish::Fresh | Wish::Elsewhere => None,
     };
-    if let (Some(peer), Some(since_min)) = (peer, since_min) {
-        if let Some(link) = kept(peer, since_min, hub, kernel) {
-            slot.attempt.peer = Some(peer);
-            hub.tally.count(Event::Reused);
-            return join(key, slot, link, true, hub);
-        }
+    if let (Some(peer), Some(since_min)) = (peer, since_min)
+        && let Some(link) = kept(peer, since_min, wish, hub, kernel)
+    {
+        slot.attempt.peer = Some(peer);
+        hub.tally.count(Event::Reused);
+        return join(key, slot, link, true, hub);
     }
     walk(key, slot, peer, hub, kernel);
 }
@@ -224,13 +228,22 @@ pub(super) fn secure(link: &mut Link, name: &str, hub: &Hub) -> Result<(), Fault
 }
 
 /// A kept connection to that server which is still clean.
-fn kept(peer: PeerId, since_min: Moment, hub: &mut Hub, kernel: &mut dyn Kernel) -> Option<Link> {
+///
+/// Usually what the kernel has reported is enough to go by. For a request that cannot be repeated
+/// one more look, a system call, catches an end that came since.
+fn kept(
+    peer: PeerId,
+    since_min: Moment,
+    wish: Wish,
+    hub: &mut Hub,
+    kernel: &mut dyn Kernel,
+) -> Option<Link> {
     loop {
         let taken = hub.idle.take(peer, since_min, hub.turn, hub.now)?;
         let Some(Parked { mut link, .. }) = hub.parked.remove(taken.connection) else {
             continue;
         };
-        let unsure = taken.unseen || hub.unseen_events || link.can_read();
+        let unsure = taken.unseen || hub.unseen_events || link.can_read() || wish == Wish::Young;
         if unsure && !link.idle_check(kernel) {
             hub.tally.count(Event::ParkedBroken);
             hub.close(link, kernel);
@@ -251,7 +264,8 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
     peer.requests += 1;
     peer.in_flight += 1;
     let got = Dialled {
-        host: peer.authority.as_deref(),
+        authority: &peer.authority,
+        own_host: peer.own_host,
         reused,
     };
     slot.session.dialled(got, &mut hub.scratch, hub.now);
@@ -259,10 +273,10 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
 
 /// Takes the server link out of the slot and settles the books.
 fn detach(slot: &mut Slot, hub: &mut Hub) -> Option<Link> {
-    if slot.attempt.stage == Stage::Joined {
-        if let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) {
-            peer.in_flight -= 1;
-        }
+    if slot.attempt.stage == Stage::Joined
+        && let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id))
+    {
+        peer.in_flight -= 1;
     }
     slot.attempt.stage = Stage::None;
     slot.server.take()

@@ -14,6 +14,7 @@
 
 mod resolver;
 mod signals;
+mod tokens;
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,14 +26,18 @@ use std::time::Duration;
 use std::time::Instant;
 
 use mio::Interest;
-use mio::Token;
 use mio::event::Event;
 use mio::net::TcpListener;
 use mio::net::TcpStream;
 
+use tokens::QUIT;
+use tokens::RESOLVER;
+use tokens::STOP;
+use tokens::packed;
+use tokens::unpacked;
+
 use crate::base::Socket;
 use crate::base::arena::Arena;
-use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
@@ -67,7 +72,7 @@ impl MioKernel {
             news: VecDeque::new(),
             resolver: None,
             signals: None,
-            started: Instant::now(),
+            started: clock(),
         })
     }
 
@@ -350,35 +355,17 @@ fn stale() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "usize has 64 bits, asserted below"
-)]
-const fn packed(socket: Socket) -> Token {
-    Token(socket.0.pack() as usize)
-}
-
-const fn unpacked(token: Token) -> Socket {
-    Socket(Key::unpack(token.0 as u64))
-}
-
-/// A token that no socket can have: an arena never reaches the last index.
-const fn reserved(number: u32) -> Token {
-    packed(Socket(Key {
-        index: u32::MAX,
-        generation: number,
-    }))
-}
-
-const RESOLVER: Token = reserved(0);
-const STOP: Token = reserved(1);
-const QUIT: Token = reserved(2);
-
 /// `EINPROGRESS` of Linux: `std::io::ErrorKind` has no stable name for it.
 const IN_PROGRESS: i32 = 115;
 
-/// A key has to fit into a token.
-const _: () = assert!(usize::BITS == 64);
+/// The one place where the clock is read.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this room is where the clock lives"
+)]
+fn clock() -> Instant {
+    Instant::now()
+}
 
 #[cfg(test)]
 mod tests;

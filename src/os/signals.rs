@@ -20,8 +20,8 @@ use signal_hook::consts::SIGQUIT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::low_level;
 
-use super::QUIT;
-use super::STOP;
+use super::tokens::QUIT;
+use super::tokens::STOP;
 use crate::engine::kernel::News;
 
 /// The reading ends, one for each kind of news: a byte does not say which signal it was.

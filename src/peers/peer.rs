@@ -21,8 +21,10 @@ pub struct Peer {
     pub lookup: Option<String>,
     /// The port on every address.
     pub port: u16,
-    /// What it is called in `Host`, when the client's word is not to be kept.
-    pub authority: Option<String>,
+    /// What it is called in `Host`: host, and port unless it is the scheme's own.
+    pub authority: String,
+    /// Whether it is always called so, rather than what the client says.
+    pub own_host: bool,
     /// The name its certificate must have; `None` for servers without TLS.
     pub tls_name: Option<String>,
     /// All its addresses; empty until the name is looked up.

@@ -326,12 +326,10 @@ impl Exchange {
         if !matches!(request.receiving, Receiving::Head { .. }) {
             return Waiting::ResponseBody;
         }
-        match request.sending {
-            Sending::Length(_) | Sending::Chunked(_) if self.up.pending().is_empty() => {
-                Waiting::ClientSends
-            }
-            _ => Waiting::Response,
+        if self.up.pending().is_empty() && !matches!(request.sending, Sending::Whole) {
+            return Waiting::ClientSends;
         }
+        Waiting::Response
     }
 
     pub(super) fn pending(&self, side: Side) -> &[u8] {

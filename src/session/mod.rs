@@ -46,6 +46,10 @@ pub use step::Wish;
 
 /// One client connection, joined to a server when it needs one.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "sessions are boxed by who holds them"
+)]
 pub enum Session {
     /// HTTP/1.1: requests and answers.
     Exchange(Exchange),

@@ -139,6 +139,12 @@ impl Exchange {
         scratch.clear();
         if request.head_bytes > 0 {
             let received = &self.up.unjudged()[..request.head_bytes];
+            let said = request.head.host(received);
+            // HTTP/1.0 clients need not name a host; servers of today want one.
+            let keep = !got.own_host && !said.is_empty();
+            if got.own_host && !said.is_empty() {
+                request.host = Some(String::from_utf8_lossy(said).into());
+            }
             let forward = emit::Forward {
                 client: self.client,
                 scheme: if self.policy.client_is_tls {
@@ -146,15 +152,14 @@ impl Exchange {
                 } else {
                     "http"
                 },
-                host: got
-                    .host
-                    .map_or(emit::HostRule::Keep, emit::HostRule::Literal),
+                host: if keep {
+                    emit::HostRule::Keep
+                } else {
+                    emit::HostRule::Literal(got.authority)
+                },
                 trusted: false,
                 upgrade: false,
             };
-            if got.host.is_some() {
-                request.host = Some(String::from_utf8_lossy(request.head.host(received)).into());
-            }
             emit::request(scratch, received, &request.head, &forward);
             self.up.replace(request.head_bytes, scratch);
             request.head_bytes = 0;
@@ -162,12 +167,15 @@ impl Exchange {
             self.welcome_body();
         } else {
             self.up.rewind();
-            let host = got.host.or(request.host.as_deref());
+            // A head that names another host than the client did gets the right one again.
+            let host = if got.own_host {
+                Some(got.authority)
+            } else {
+                request.host.as_deref()
+            };
             if let Some(host) = host {
-                if got.host.is_none() || request.host.is_some() {
-                    let old = emit::rehost(scratch, self.up.replayable(), host);
-                    self.up.replace_kept(old, scratch);
-                }
+                let old = emit::rehost(scratch, self.up.replayable(), host);
+                self.up.replace_kept(old, scratch);
             }
         }
     }

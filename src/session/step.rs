@@ -43,8 +43,8 @@ impl Can {
 /// What the engine does next for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Read into [`super::Session::space`] of the half that comes from this side, after lending it a
-    /// window if it has none; then say `filled`, `ended` or `broke`.
+    /// Read into the space of [`super::Session::half_mut`] for this side, after lending it a window
+    /// if it has none; then say `filled`, `ended` or `broke`.
     Read(Side),
     /// Write [`super::Session::pending`] to this side; then say `wrote` or `broke`.
     Write(Side),
@@ -81,8 +81,10 @@ pub enum Wish {
 /// The connection that a session got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialled<'a> {
-    /// What the server is to be called in `Host`; `None` keeps the client's word.
-    pub host: Option<&'a str>,
+    /// The server's name for itself, port included where it has to be.
+    pub authority: &'a str,
+    /// Whether `Host` says that, rather than what the client said.
+    pub own_host: bool,
     /// It had carried a request before.
     pub reused: bool,
 }

@@ -277,6 +277,6 @@ fn add_roots(roots: &mut RootCertStore, text: &[u8]) -> Result<(), TlsSetupError
 const ALPN_HTTP_1_1: &[u8] = b"http/1.1";
 
 #[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod fixture_tests;
 #[cfg(test)]
 mod tests;

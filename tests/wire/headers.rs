@@ -82,12 +82,15 @@ fn the_client_s_host_is_kept() {
 }
 
 #[test]
-fn an_absolute_target_wins_over_the_host_field() {
+fn an_absolute_target_is_forwarded_as_a_path_if_it_names_the_host_of_the_request() {
     let origin = Origin::new(|request, _| vec![ok(request.value("host"))]);
     let binary = Binary::start(&[origin.url()]);
     let mut client = binary.client();
-    client.send("GET http://right.test/a?b HTTP/1.1\r\nHost: wrong.test\r\n\r\n");
+    client.send("GET http://right.test/a?b HTTP/1.1\r\nHost: right.test\r\n\r\n");
     let response = client.response().expect("a whole response");
     assert_eq!(response.text(), "right.test");
     assert_eq!(origin.last_request().target(), "/a?b");
+    client.send("GET http://right.test/a?b HTTP/1.1\r\nHost: wrong.test\r\n\r\n");
+    assert_eq!(client.response().expect("a whole response").status(), 400);
+    assert_eq!(origin.requests().len(), 1);
 }

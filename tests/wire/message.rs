@@ -26,12 +26,19 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Reads a request. `None` if the stream ended before its first byte.
-    pub(crate) fn request(from: &mut impl BufRead) -> io::Result<Option<Self>> {
+    /// Reads a request; calls `go_on` when its sender waits for that before it sends the body.
+    /// `None` if the stream ended before its first byte.
+    pub(crate) fn request(
+        from: &mut impl BufRead,
+        go_on: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<Option<Self>> {
         let Some(mut message) = head(from)? else {
             return Ok(None);
         };
         message.framing = message.declared(Framing::Nothing)?;
+        if message.values("expect") == ["100-continue"] {
+            go_on()?;
+        }
         message.body = body(from, &message)?;
         Ok(Some(message))
     }
@@ -102,6 +109,10 @@ impl Message {
 }
 
 fn head(from: &mut impl BufRead) -> io::Result<Option<Message>> {
+    while from
+        .fill_buf()
+        .is_err_and(|error| error.kind() == io::ErrorKind::Interrupted)
+    {}
     if from.fill_buf()?.is_empty() {
         return Ok(None);
     }

@@ -89,11 +89,11 @@ impl Origin {
         listener.listen(1024).expect("the port is ours");
         let listener = Arc::new(listener);
         self.listener = Some(Arc::clone(&listener));
-        self.shared.lock().running = true;
         let shared = Arc::clone(&self.shared);
+        let life = shared.lock().life;
         thread::spawn(move || {
             while let Ok((socket, _)) = listener.accept() {
-                Connection::open(&shared, socket.into());
+                Connection::open(&shared, life, socket.into());
             }
         });
     }
@@ -106,14 +106,18 @@ impl Origin {
         // On Linux this ends listening at once and wakes whoever waits in accept(2).
         let _ = listener.shutdown(Shutdown::Both);
         let mut state = self.shared.lock();
-        state.running = false;
+        state.life += 1;
         for stream in std::mem::take(&mut state.open).into_values() {
             reset_when_closed(&stream);
             // Wakes the thread that reads, without telling the peer anything.
             let _ = stream.shutdown(Shutdown::Read);
         }
-        drop(state);
         self.shared.changed.notify_all();
+        let gone = self
+            .shared
+            .changed
+            .wait_while(state, |state| state.alive > 0);
+        drop(gone.expect(UNBROKEN));
     }
 
     /// Lets everything go on that [`Step::Hold`] holds or will hold.
@@ -147,8 +151,7 @@ impl Origin {
             .shared
             .changed
             .wait_timeout_while(state, PATIENCE, |state| !wanted(state.counts()));
-        let (state, _) = waited.expect("no thread panics with the lock");
-        let counts = state.counts();
+        let counts = waited.expect(UNBROKEN).0.counts();
         assert!(wanted(counts), "the origin is left with {counts:?}");
     }
 }
@@ -211,15 +214,15 @@ pub(crate) fn ok(body: impl AsRef<str>) -> Step {
 /// One accepted connection, in the hands of its thread.
 #[derive(Debug)]
 struct Connection {
-    number: usize,
+    life: usize,
     stream: TcpStream,
     shared: Arc<Shared>,
 }
 
 impl Connection {
-    fn open(shared: &Arc<Shared>, stream: TcpStream) {
+    fn open(shared: &Arc<Shared>, life: usize, stream: TcpStream) {
         let mut state = shared.lock();
-        if !state.running {
+        if state.life != life {
             reset_when_closed(&stream);
             return;
         }
@@ -232,14 +235,25 @@ impl Connection {
             return;
         };
         state.open.insert(number, twin);
-        drop(state);
         shared.changed.notify_all();
         let mut connection = Self {
-            number,
+            life,
             stream,
             shared: Arc::clone(shared),
         };
-        thread::spawn(move || (Arc::clone(&connection.shared).serve)(&mut connection));
+        state.alive += 1;
+        drop(state);
+        thread::spawn(move || {
+            let shared = Arc::clone(&connection.shared);
+            (shared.serve)(&mut connection);
+            // Both handles go before anybody hears of it: what is seen as closed is closed.
+            drop(connection);
+            let mut state = shared.lock();
+            state.open.remove(&number);
+            state.alive -= 1;
+            drop(state);
+            shared.changed.notify_all();
+        });
     }
 
     fn note(&self, request: &Message, before: usize) {
@@ -260,9 +274,9 @@ impl Connection {
             Step::Send(bytes) => self.stream.write_all(&bytes).is_ok(),
             Step::Hold => {
                 let state = self.shared.lock();
-                let held = |state: &mut State| state.running && !state.released;
+                let held = |state: &mut State| state.life == self.life && !state.released;
                 let waited = self.shared.changed.wait_while(state, held);
-                waited.expect("no thread panics with the lock").running
+                waited.expect(UNBROKEN).life == self.life
             }
             Step::Close => false,
             Step::Reset => {
@@ -273,12 +287,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.shared.lock().open.remove(&self.number);
-        self.shared.changed.notify_all();
-    }
-}
+const UNBROKEN: &str = "no thread panics with the lock";
 
 type Serve = Box<dyn Fn(&mut Connection) + Send + Sync>;
 
@@ -296,16 +305,19 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no thread panics with the lock")
+        self.state.lock().expect(UNBROKEN)
     }
 }
 
 #[derive(Debug, Default)]
 struct State {
-    running: bool,
+    /// How often the origin was stopped. What belongs to a former life ends.
+    life: usize,
     released: bool,
     connections: usize,
     carriers: usize,
+    /// Connections whose threads have not ended.
+    alive: usize,
     requested: usize,
     /// The latest of them.
     requests: VecDeque<Message>,
@@ -330,7 +342,9 @@ fn http(connection: &mut Connection, script: &impl Fn(&Message, usize) -> Vec<St
     };
     let mut reader = BufReader::new(twin);
     for before in 0.. {
-        let Ok(Some(request)) = Message::request(&mut reader) else {
+        // A server that wants the body says so, RFC 9110 section 10.1.1.
+        let go_on = || (&connection.stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
+        let Ok(Some(request)) = Message::request(&mut reader, go_on) else {
             return;
         };
         connection.note(&request, before);

@@ -104,7 +104,7 @@ fn a_backend_that_refuses_is_skipped_unseen() {
 
 #[test]
 fn a_reset_of_the_backend_reaches_the_client_as_a_reset() {
-    let mut origin = Origin::raw(echo);
+    let mut origin = Origin::raw(echo_until_end);
     let binary = Binary::start(&[url(&origin)]);
     let mut client = binary.client();
     client.send("here");
@@ -123,7 +123,7 @@ fn a_client_that_goes_away_frees_the_backend() {
     client.send("here");
     assert_eq!(client.bytes(4), b"here");
     drop(client);
-    origin.wait_until(|counts| counts.connections == 1 && counts.open == 0);
+    origin.wait_until(|counts| counts.connections > 0 && counts.open == 0);
     eventually("the program still serves", || {
         let mut next = binary.client();
         next.send("x");

@@ -5,7 +5,7 @@
 use std::net::Ipv6Addr;
 
 use crate::http::Reason;
-use crate::http::head::request::Method;
+use crate::http::head::method::Method;
 use crate::limits;
 
 /// A request target, taken apart by position.

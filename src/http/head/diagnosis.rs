@@ -7,7 +7,7 @@ use crate::http::Kind;
 use crate::http::Reason;
 use crate::http::head::fields::TOKEN;
 use crate::http::head::fields::is_token;
-use crate::http::head::scan;
+use crate::http::head::search;
 use crate::limits;
 
 /// Why `bytes` is not a head of this kind.
@@ -68,11 +68,11 @@ pub(super) fn request_line(line: &[u8]) -> Reason {
 
 fn line_breaks(bytes: &[u8]) -> Option<Reason> {
     let mut at = 0;
-    while let Some(found) = scan::low_byte(bytes, at) {
+    while let Some(found) = search::low_byte(bytes, at) {
         match bytes.get(found..).unwrap_or_default() {
             [b'\r', b'\n', ..] => at = found + 2,
             [b'\t', ..] => at = found + 1,
-            [byte, ..] => return Some(scan::unwelcome(*byte)),
+            [byte, ..] => return Some(search::unwelcome(*byte)),
             [] => return None,
         }
     }

@@ -1,10 +1,13 @@
 //! Certificates for tests, made on the spot: none in the tree that could expire there.
 
+use std::sync::Arc;
+
 use rcgen::BasicConstraints;
 use rcgen::CertificateParams;
 use rcgen::CertifiedIssuer;
 use rcgen::IsCa;
 use rcgen::KeyPair;
+use rustls::ServerConfig;
 
 use crate::tls::ClientTls;
 use crate::tls::ServerTls;
@@ -49,6 +52,15 @@ pub(crate) fn pair(name: &str) -> (ClientTls, ServerTls) {
         ClientTls::new(Some(authority.pem().as_bytes()), true).unwrap(),
         ServerTls::new(certificate.as_bytes(), key.as_bytes()).unwrap(),
     )
+}
+
+/// The same, with a server that sends so many tickets after each handshake.
+pub(crate) fn pair_with_tickets(name: &str, count: usize) -> (ClientTls, ServerTls) {
+    let (client, server) = pair(name);
+    let mut config = ServerConfig::clone(&server.config);
+    config.send_tls13_tickets = count;
+    let config = Arc::new(config);
+    (client, ServerTls { config })
 }
 
 /// RFC 7468.

@@ -262,7 +262,7 @@ impl Run<'_, '_> {
         });
         self.attached = Some(at);
         self.server = Stream::default();
-        let got = Dialled { host: None, reused };
+        let got = Dialled { authority: "backend.test:80", own_host: false, reused };
         self.session
             .dialled(got, &mut self.machine.scratch, Moment(1));
     }

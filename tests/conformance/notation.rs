@@ -78,27 +78,43 @@ fn escape<'a>(text: &'a str, out: &mut Vec<u8>) -> &'a str {
 }
 
 fn brace<'a>(text: &'a str, out: &mut Vec<u8>) -> &'a str {
-    let end = text
-        .find('}')
-        .unwrap_or_else(|| panic!("no closing brace: {text}"));
+    let end = closing(text).unwrap_or_else(|| panic!("no closing brace: {text}"));
     let (inner, rest) = (&text[1..end], &text[end + 1..]);
-    if let Some((what, count)) = inner.rsplit_once('*') {
-        let count = count.parse().unwrap_or_else(|_| panic!("a count: {inner}"));
-        out.extend(bytes(what).repeat(count));
-        return rest;
-    }
     let (name, host) = inner.split_once(' ').unwrap_or((inner, "a"));
     let version = match name {
         "hop" => "1.1",
         "hop10" => "1.0",
-        _ => panic!("no such brace: {text}"),
+        _ => {
+            let counted = inner.rsplit_once('*');
+            let (what, count) = counted.unwrap_or_else(|| panic!("no such brace: {text}"));
+            let count = count
+                .parse()
+                .unwrap_or_else(|_| panic!("a count: {inner}"));
+            out.extend(bytes(what).repeat(count));
+            return rest;
+        }
     };
     let from = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http";
     out.extend(format!("Via: {version} tidegate\r\n{from}").into_bytes());
     if !host.is_empty() {
-        out.extend(format!("\r\nX-Forwarded-Host: {host}").into_bytes());
+        out.extend(b"\r\nX-Forwarded-Host: ");
+        out.extend(bytes(host));
     }
     rest
+}
+
+/// Where the brace that `text` begins with is closed.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 0;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' => open += 1,
+            '}' if open == 1 => return Some(at),
+            '}' => open -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 #[test]

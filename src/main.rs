@@ -1,4 +1,4 @@
-//! The program: hands its arguments over and ends with the code that comes back.
+//! The program: everything is in the library, so that tests can reach it.
 
 use std::process::ExitCode;
 

@@ -1,251 +1,302 @@
-//! From arguments to a configuration: first what was written, then what it means.
+//! From the command line to a [`Command`]: which options there are, whose they are, and what was
+//! probably meant by those there are not.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use lexopt::Arg;
-use lexopt::Parser;
 use log::LevelFilter;
 
-use super::exit::Trouble;
+use super::demo;
+use super::origin;
+use crate::base::time::Span;
 use crate::config::Config;
 use crate::config::Mode;
 use crate::config::Probe;
-use crate::config::Scheme;
 use crate::config::text;
 use crate::config::text::Complaint;
 
-/// What the program is asked to do.
-#[derive(Debug)]
+/// What the program shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Balance.
-    Balance(Box<Config>, LevelFilter),
-    /// Say how it is used.
+    /// Balance; there is at least one backend.
+    Balance(Config),
+    /// Show what balancing is like.
+    Demo(demo::Options),
+    /// Serve as a test server.
+    Origin(origin::Options),
+    /// Explain the command line.
     Help,
-    /// Say which one it is.
+    /// Say which version this is.
     Version,
 }
 
-/// One option, as the help shows it.
-pub(super) struct Opt {
-    pub(super) short: Option<char>,
-    pub(super) long: &'static str,
-    pub(super) value: &'static str,
-    pub(super) about: &'static str,
+/// A whole command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// What shall be done.
+    pub(super) command: Command,
+    /// How much is logged.
+    pub(super) level: LevelFilter,
 }
 
-const fn opt(
+/// Reads the arguments, the program's name left out.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Line, Complaint> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut draft = Draft::default();
+    while let Some(argument) = parser.next().map_err(misfit)? {
+        let known = match argument {
+            lexopt::Arg::Value(word) => {
+                draft.word(unicode(word)?)?;
+                continue;
+            }
+            lexopt::Arg::Long(name) => find(|known| known.long == name)
+                .ok_or_else(|| unknown(&format!("--{name}"), draft.task))?,
+            lexopt::Arg::Short(letter) => find(|known| known.short == Some(letter))
+                .ok_or_else(|| unknown(&format!("-{letter}"), draft.task))?,
+        };
+        match known.long {
+            "help" => return Ok(draft.closed(Command::Help)),
+            "version" => return Ok(draft.closed(Command::Version)),
+            _ => {}
+        }
+        let option = format!("--{}", known.long);
+        if known.value.is_empty() {
+            draft.flag(known.long);
+        } else {
+            let value = parser.value().map_err(|_| missing(known))?;
+            let value = unicode(value)?;
+            draft
+                .option(known.long, &value)
+                .map_err(|complaint| complaint.under(&option))?;
+        }
+        draft.seen.push(known);
+    }
+    draft.finish()
+}
+
+/// An option.
+#[derive(Debug, PartialEq, Eq)]
+struct Known {
+    short: Option<char>,
+    long: &'static str,
+    /// What its value is called; empty if it takes none.
+    value: &'static str,
+    tasks: &'static [Task],
+}
+
+/// The three things the program can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Task {
+    #[default]
+    Balance,
+    Demo,
+    Origin,
+}
+
+impl Task {
+    const fn invocation(self) -> &'static str {
+        match self {
+            Self::Balance => "tidegate",
+            Self::Demo => "tidegate demo",
+            Self::Origin => "tidegate origin",
+        }
+    }
+}
+
+const fn known(
     short: Option<char>,
     long: &'static str,
     value: &'static str,
-    about: &'static str,
-) -> Opt {
-    Opt {
+    tasks: &'static [Task],
+) -> Known {
+    Known {
         short,
         long,
         value,
-        about,
+        tasks,
     }
 }
 
-/// Every option there is; `did you mean` looks here too.
-pub(super) const OPTIONS: &[Opt] = &[
-    opt(
-        Some('l'),
-        "listen",
-        "ADDR",
-        "where clients connect, repeatable      [127.0.0.1:8000]",
-    ),
-    opt(
-        Some('m'),
-        "mode",
-        "http|tcp",
-        "what is balanced      [http; tcp if every BACKEND is tcp://]",
-    ),
-    opt(
-        None,
-        "probe",
-        "tcp|off",
-        "how backends are watched                          [tcp]",
-    ),
-    opt(
-        None,
-        "interval",
-        "DUR",
-        "time between probes                                [2s]",
-    ),
-    opt(
-        None,
-        "rise",
-        "N",
-        "good results until a backend is up                  [2]",
-    ),
-    opt(
-        None,
-        "fall",
-        "N",
-        "bad results until a backend is down                 [3]",
-    ),
-    opt(
-        None,
-        "timeout-connect",
-        "DUR",
-        "connecting to a backend, TLS included              [5s]",
-    ),
-    opt(
-        None,
-        "timeout-response",
-        "DUR",
-        "from request to the head of its answer            [60s]",
-    ),
-    opt(
-        None,
-        "upstream-ca",
-        "FILE",
-        "trust this CA (PEM) for https:// backends, too",
-    ),
-    opt(
-        None,
-        "insecure-upstream",
-        "",
-        "do not verify backends' certificates",
-    ),
-    opt(Some('v'), "verbose", "", "log more; twice: everything"),
-    opt(Some('q'), "quiet", "", "log warnings and errors only"),
-    opt(
-        None,
-        "log-level",
-        "LEVEL",
-        "error | warn | info | debug | trace              [info]",
-    ),
-    opt(Some('V'), "version", "", "say which version this is"),
-    opt(Some('h'), "help", "", "say this"),
+const BALANCE: &[Task] = &[Task::Balance];
+const ORIGIN: &[Task] = &[Task::Origin];
+const DEMO: &[Task] = &[Task::Demo];
+const ALL: &[Task] = &[Task::Balance, Task::Demo, Task::Origin];
+
+const OPTIONS: &[Known] = &[
+    known(Some('l'), "listen", "ADDR", &[Task::Balance, Task::Origin]),
+    known(Some('m'), "mode", "http|tcp", BALANCE),
+    known(None, "probe", "tcp|off", BALANCE),
+    known(None, "interval", "DUR", BALANCE),
+    known(None, "rise", "N", BALANCE),
+    known(None, "fall", "N", BALANCE),
+    known(None, "timeout-connect", "DUR", BALANCE),
+    known(None, "timeout-response", "DUR", BALANCE),
+    known(None, "upstream-ca", "FILE", BALANCE),
+    known(None, "insecure-upstream", "", BALANCE),
+    known(None, "for", "DUR", DEMO),
+    known(None, "headless", "", DEMO),
+    known(None, "name", "NAME", ORIGIN),
+    known(None, "size", "SIZE", ORIGIN),
+    known(None, "delay", "DUR", ORIGIN),
+    known(None, "status", "CODE", ORIGIN),
+    known(Some('v'), "verbose", "", ALL),
+    known(Some('q'), "quiet", "", ALL),
+    known(None, "log-level", "LEVEL", ALL),
+    known(Some('V'), "version", "", ALL),
+    known(Some('h'), "help", "", ALL),
 ];
 
-/// What was written, not yet judged as a whole.
-#[derive(Default)]
-struct Written {
-    listeners: Vec<String>,
+/// Words in the place of a backend that choose another task.
+const WORDS: &[(&str, Task)] = &[("demo", Task::Demo), ("origin", Task::Origin)];
+
+/// Shorter demos have no time to show anything.
+const DEMO_MIN: Span = Span::seconds(1);
+
+fn find(test: impl Fn(&Known) -> bool) -> Option<&'static Known> {
+    OPTIONS.iter().find(|known| test(known))
+}
+
+/// What the arguments read so far come to.
+#[derive(Debug, Default)]
+struct Draft {
+    task: Task,
+    seen: Vec<&'static Known>,
+    listeners: Vec<std::net::SocketAddr>,
     mode: Option<Mode>,
     backends: Vec<String>,
+    config: Config,
+    demo: demo::Options,
+    origin: origin::Options,
     level: Option<LevelFilter>,
-    verbosity: i32,
+    /// How often -v, less how often -q.
+    louder: i32,
 }
 
-/// Reads the whole command line.
-pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Trouble> {
-    let mut parser = Parser::from_args(arguments);
-    let mut written = Written::default();
-    let mut config = Config::default();
-    while let Some(argument) = parser.next().map_err(Trouble::usage)? {
-        match argument {
-            Arg::Value(text) => {
-                let text = text.to_string_lossy().into_owned();
-                written.backends.push(text);
+impl Draft {
+    fn word(&mut self, word: String) -> Result<(), Complaint> {
+        if self.task != Task::Balance {
+            let instead = format!("{} takes options only", self.task.invocation());
+            return Err(Complaint::new("a word too many", &word, instead));
+        }
+        match WORDS.iter().find(|(name, _)| *name == word) {
+            Some((_, task)) if self.backends.is_empty() => self.task = *task,
+            _ => self.backends.push(word),
+        }
+        Ok(())
+    }
+
+    fn flag(&mut self, name: &str) {
+        match name {
+            "insecure-upstream" => self.config.upstream_tls.verify = false,
+            "headless" => self.demo.headless = true,
+            "verbose" => self.louder = self.louder.saturating_add(1),
+            "quiet" => self.louder = self.louder.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    fn option(&mut self, name: &str, value: &str) -> Result<(), Complaint> {
+        let config = &mut self.config;
+        match name {
+            "listen" => self.listeners.push(text::listen(value)?),
+            "mode" => self.mode = Some(mode(value)?),
+            "probe" => config.health.probe = probe(value)?,
+            "interval" => config.health.interval = text::positive_duration(value)?,
+            "rise" => config.health.rise = text::count(value)?,
+            "fall" => config.health.fall = text::count(value)?,
+            "timeout-connect" => config.timeouts.connect = text::positive_duration(value)?,
+            "timeout-response" => config.timeouts.response = text::positive_duration(value)?,
+            "upstream-ca" => config.upstream_tls.ca = Some(PathBuf::from(value)),
+            "for" => self.demo.length = length(value)?,
+            "name" => self.origin.name = origin_name(value)?,
+            "size" => self.origin.size = Some(text::size(value)?),
+            "delay" => self.origin.delay = text::duration(value)?,
+            "status" => self.origin.status = status(value)?,
+            "log-level" => self.level = Some(level(value)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Line, Complaint> {
+        let foreign = |known: &&&Known| !known.tasks.contains(&self.task);
+        if let Some(known) = self.seen.iter().find(foreign) {
+            let place = format!("--{}", known.long);
+            let instead = format!("{} takes {}", self.task.invocation(), names(self.task));
+            return Err(Complaint::new(
+                "an option of another command",
+                &place,
+                instead,
+            ));
+        }
+        let command = match self.task {
+            Task::Balance => Command::Balance(self.balance()?),
+            Task::Demo => Command::Demo(self.demo.clone()),
+            Task::Origin => {
+                match self.listeners.as_slice() {
+                    [] => {}
+                    [address] => self.origin.listen = *address,
+                    [.., last] => {
+                        let instead = "an origin has one address, start another origin";
+                        let last = last.to_string();
+                        return Err(Complaint::new("--listen twice", &last, instead));
+                    }
+                }
+                Command::Origin(self.origin.clone())
             }
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
-            Arg::Short('v') | Arg::Long("verbose") => written.verbosity += 1,
-            Arg::Short('q') | Arg::Long("quiet") => written.verbosity -= 1,
-            Arg::Long("insecure-upstream") => config.upstream_tls.verify = false,
-            Arg::Short(letter) => {
-                let long = match letter {
-                    'l' => "listen",
-                    'm' => "mode",
-                    _ => return Err(unknown(&format!("-{letter}"))),
+        };
+        Ok(self.closed(command))
+    }
+
+    fn balance(&mut self) -> Result<Config, Complaint> {
+        let mut config = std::mem::take(&mut self.config);
+        for word in &self.backends {
+            let meant = closest(word, WORDS.iter().map(|(name, _)| *name));
+            if let Some(meant) = meant.filter(|_| !word.contains([':', '.'])) {
+                let instead = if meant == word {
+                    "put it first, without backends".to_owned()
+                } else {
+                    format!("did you mean {meant}?")
                 };
-                option(long, &mut parser, &mut written, &mut config)?;
-            }
-            Arg::Long(long) => {
-                let long = long.to_owned();
-                option(&long, &mut parser, &mut written, &mut config)?;
+                return Err(Complaint::new("not a backend", word, instead));
             }
         }
+        if self.backends.is_empty() {
+            let instead = "write one, like http://127.0.0.1:9001, or try tidegate demo";
+            return Err(Complaint::new("no backend", "the command line", instead));
+        }
+        (config.mode, config.backends) = text::backends(&self.backends, self.mode)?;
+        if !self.listeners.is_empty() {
+            config.listeners = std::mem::take(&mut self.listeners);
+        }
+        Ok(config)
     }
-    judge(written, config)
-}
 
-/// An option with a value.
-fn option(
-    long: &str,
-    parser: &mut Parser,
-    written: &mut Written,
-    config: &mut Config,
-) -> Result<(), Trouble> {
-    let known = OPTIONS
-        .iter()
-        .any(|known| known.long == long && !known.value.is_empty());
-    if !known {
-        return Err(unknown(&format!("--{long}")));
+    /// The level: what was asked for, else the task's own, louder or quieter by so many steps.
+    fn closed(&self, command: Command) -> Line {
+        let usual: i32 = match self.task {
+            Task::Balance | Task::Origin => 3,
+            // The demo tells its story itself.
+            Task::Demo => 1,
+        };
+        let level = self
+            .level
+            .unwrap_or_else(|| match usual.saturating_add(self.louder) {
+                ..=1 => LevelFilter::Error,
+                2 => LevelFilter::Warn,
+                3 => LevelFilter::Info,
+                4 => LevelFilter::Debug,
+                5.. => LevelFilter::Trace,
+            });
+        Line { command, level }
     }
-    let option = format!("--{long}");
-    let missing = || Trouble::usage(format!("no value: {option}; write one behind it"));
-    let value = parser.value().map_err(|_| missing())?;
-    let value = value.to_string_lossy().into_owned();
-    let under = |complaint: Complaint| Trouble::usage(complaint.under(&option));
-    match long {
-        "listen" => written.listeners.push(value),
-        "mode" => written.mode = Some(mode(&value).map_err(under)?),
-        "probe" => config.health.probe = probe(&value).map_err(under)?,
-        "interval" => config.health.interval = text::positive_duration(&value).map_err(under)?,
-        "rise" => config.health.rise = text::count(&value).map_err(under)?,
-        "fall" => config.health.fall = text::count(&value).map_err(under)?,
-        "timeout-connect" => {
-            config.timeouts.connect = text::positive_duration(&value).map_err(under)?;
-        }
-        "timeout-response" => {
-            config.timeouts.response = text::positive_duration(&value).map_err(under)?;
-        }
-        "upstream-ca" => config.upstream_tls.ca = Some(value.into()),
-        _ => written.level = Some(level(&value).map_err(under)?),
-    }
-    Ok(())
-}
-
-/// What was written, taken together.
-fn judge(written: Written, mut config: Config) -> Result<Command, Trouble> {
-    if written.backends.is_empty() {
-        return Err(Trouble::usage(
-            "no backend: nowhere to send requests; name one, like http://127.0.0.1:9001, \
-             or try `tidegate demo` (--help says more)",
-        ));
-    }
-    (config.mode, config.backends) =
-        text::backends(&written.backends, written.mode).map_err(Trouble::usage)?;
-    if !written.listeners.is_empty() {
-        config.listeners.clear();
-        for listener in &written.listeners {
-            let under = |complaint: Complaint| Trouble::usage(complaint.under("--listen"));
-            let address = text::listen(listener).map_err(under)?;
-            if config.listeners.contains(&address) && address.port() != 0 {
-                let again = Complaint::new("given twice", listener, "name each address once");
-                return Err(under(again));
-            }
-            config.listeners.push(address);
-        }
-    }
-    let secure = config
-        .backends
-        .iter()
-        .any(|backend| backend.scheme == Scheme::Https);
-    if !secure && config.upstream_tls.ca.is_some() {
-        return Err(Trouble::usage(
-            "nothing to verify: --upstream-ca; no backend is https://, leave it out",
-        ));
-    }
-    let level = written.level.unwrap_or(match written.verbosity {
-        ..=-1 => LevelFilter::Warn,
-        0 => LevelFilter::Info,
-        1 => LevelFilter::Debug,
-        2.. => LevelFilter::Trace,
-    });
-    Ok(Command::Balance(Box::new(config), level))
 }
 
 fn mode(value: &str) -> Result<Mode, Complaint> {
     match value {
         "http" => Ok(Mode::Http),
         "tcp" => Ok(Mode::Tcp),
-        _ => Err(Complaint::new("unknown mode", value, "write http or tcp")),
+        _ => Err(Complaint::new("not a mode", value, "write http or tcp")),
     }
 }
 
@@ -253,12 +304,11 @@ fn probe(value: &str) -> Result<Probe, Complaint> {
     match value {
         "tcp" => Ok(Probe::Tcp),
         "off" => Ok(Probe::Off),
-        _ if value.starts_with('/') => Err(Complaint::new(
-            "no HTTP probes in this version",
-            value,
-            "write tcp or off",
-        )),
-        _ => Err(Complaint::new("unknown probe", value, "write tcp or off")),
+        path if path.starts_with('/') => {
+            let instead = "they are not in this version, write tcp or off";
+            Err(Complaint::new("an HTTP probe", path, instead))
+        }
+        _ => Err(Complaint::new("not a probe", value, "write tcp or off")),
     }
 }
 
@@ -269,109 +319,122 @@ fn level(value: &str) -> Result<LevelFilter, Complaint> {
         "info" => Ok(LevelFilter::Info),
         "debug" => Ok(LevelFilter::Debug),
         "trace" => Ok(LevelFilter::Trace),
-        _ => Err(Complaint::new(
-            "unknown level",
-            value,
-            "write error, warn, info, debug or trace",
-        )),
-    }
-}
-
-fn unknown(option: &str) -> Trouble {
-    let near = option.strip_prefix("--").and_then(|long| {
-        let all = OPTIONS.iter().map(|known| known.long);
-        all.map(|known| (distance(long, known), known))
-            .min()
-            .filter(|(far, _)| *far <= 2)
-    });
-    match near {
-        Some((_, known)) => {
-            Trouble::usage(format!("unknown option: {option}; did you mean --{known}?"))
+        _ => {
+            let instead = "write error, warn, info, debug or trace";
+            Err(Complaint::new("not a log level", value, instead))
         }
-        None => Trouble::usage(format!(
-            "unknown option: {option}; --help lists all there are"
-        )),
     }
 }
 
-/// How many insertions, removals, replacements and swaps of neighbours lie between two words.
-pub(super) fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let mut rows = vec![(0..=other.len()).collect::<Vec<usize>>()];
-    for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in other.iter().enumerate() {
-            let replaced = rows[i][j] + usize::from(a != b);
-            let mut best = replaced.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b {
-                best = best.min(rows[i - 1][j - 1] + 1);
+fn length(value: &str) -> Result<Span, Complaint> {
+    let length = text::duration(value)?;
+    if length < DEMO_MIN {
+        let instead = format!("write {DEMO_MIN} or more");
+        return Err(Complaint::new("too short for a demo", value, instead));
+    }
+    Ok(length)
+}
+
+/// A name goes into a header field, so it has to be a token there (RFC 9110 section 5.6.2).
+fn origin_name(value: &str) -> Result<String, Complaint> {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if (1..=64).contains(&value.len()) && value.bytes().all(fine) {
+        return Ok(value.to_owned());
+    }
+    let instead = "write up to 64 letters, digits, -, _ and .";
+    Err(Complaint::new("not a name", value, instead))
+}
+
+fn status(value: &str) -> Result<u16, Complaint> {
+    let status = value.parse().ok();
+    status
+        .filter(|status| (200..=599).contains(status) && value.len() == 3)
+        .ok_or_else(|| Complaint::new("not a status", value, "write a number from 200 to 599"))
+}
+
+fn unicode(word: OsString) -> Result<String, Complaint> {
+    word.into_string().map_err(|word| {
+        let shown = word.to_string_lossy();
+        Complaint::new("not Unicode", &shown, "write it in UTF-8")
+    })
+}
+
+fn missing(known: &Known) -> Complaint {
+    let place = format!("--{}", known.long);
+    let instead = format!("write {place} {}", known.value);
+    Complaint::new("a missing value", &place, instead)
+}
+
+/// What lexopt itself finds wrong.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other errors come from parts of lexopt that are not used here"
+)]
+fn misfit(error: lexopt::Error) -> Complaint {
+    match error {
+        lexopt::Error::UnexpectedValue { option, value } => {
+            let value = value.to_string_lossy();
+            let instead = format!("write {option} alone");
+            Complaint::new("a value too many", &format!("{option}={value}"), instead)
+        }
+        other => Complaint::new("bad arguments", &other.to_string(), "see tidegate --help"),
+    }
+}
+
+fn unknown(option: &str, task: Task) -> Complaint {
+    let mine = OPTIONS.iter().filter(|known| known.tasks.contains(&task));
+    let meant = option
+        .strip_prefix("--")
+        .and_then(|name| closest(name, mine.map(|known| known.long)));
+    let instead = meant.map_or_else(
+        || "tidegate --help lists all there are".to_owned(),
+        |meant| format!("did you mean --{meant}?"),
+    );
+    Complaint::new("unknown option", option, instead)
+}
+
+/// The options of a task, in words.
+fn names(task: Task) -> String {
+    let mine = OPTIONS.iter().filter(|known| known.tasks.contains(&task));
+    let names: Vec<String> = mine.map(|known| format!("--{}", known.long)).collect();
+    names.join(", ")
+}
+
+/// The candidate that `word` was probably meant to be: at most a third of it, or two letters, are
+/// wrong.
+fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).clamp(1, 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many letters to add, drop, replace or swap with their neighbour to get from one word to
+/// the other (optimal string alignment).
+fn distance(from: &str, to: &str) -> usize {
+    let from: Vec<char> = from.chars().take(WORD_MAX).collect();
+    let to: Vec<char> = to.chars().take(WORD_MAX).collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for (row, letter) in from.iter().enumerate() {
+        let mut line = vec![row + 1];
+        for (column, other) in to.iter().enumerate() {
+            let replaced = above[column] + usize::from(letter != other);
+            let mut best = replaced.min(above[column + 1] + 1).min(line[column] + 1);
+            let swapped = row > 0 && column > 0 && from[row - 1] == *other;
+            if swapped && to[column - 1] == *letter {
+                best = best.min(before[column - 1] + 1);
             }
-            row.push(best);
+            line.push(best);
         }
-        rows.push(row);
+        before = std::mem::replace(&mut above, line);
     }
-    rows[one.len()][other.len()]
+    above.last().copied().unwrap_or(0)
 }
+
+/// Letters of a word that are compared: enough for every option, and a bound on the work.
+const WORD_MAX: usize = 40;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(arguments: &[&str]) -> String {
-        let arguments = arguments.iter().map(OsString::from);
-        parse(arguments)
-            .map(|_| ())
-            .expect_err("this is wrong")
-            .line
-    }
-
-    fn accepted(arguments: &[&str]) -> (Config, LevelFilter) {
-        match parse(arguments.iter().map(OsString::from)).unwrap() {
-            Command::Balance(config, level) => (*config, level),
-            other @ (Command::Help | Command::Version) => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_in_one_line() {
-        let table: [(&[&str], &str); 11] = [
-            (&[], "no backend"),
-            (&["--lisen", "x", "a:1"], "did you mean --listen?"),
-            (&["--listne=x", "a:1"], "did you mean --listen?"),
-            (&["--weight", "a:1"], "unknown option: --weight"),
-            (&["a:1", "--rise"], "no value: --rise"),
-            (&["a:1", "--rise", "0"], "--rise 0"),
-            (&["a:1", "--interval", "2"], "add a unit"),
-            (&["a:1", "--probe", "/health"], "no HTTP probes"),
-            (
-                &["a:1", "-l", "127.0.0.1:1", "-l", "127.0.0.1:1"],
-                "given twice",
-            ),
-            (&["a:1", "--upstream-ca", "f"], "nothing to verify"),
-            (&["a:1", "--log-level", "loud"], "unknown level"),
-        ];
-        for (arguments, named) in table {
-            let line = refused(arguments);
-            assert!(line.contains(named), "{arguments:?}: {line}");
-            assert_eq!(line.lines().count(), 1);
-        }
-    }
-
-    #[test]
-    fn options_stand_before_and_behind_backends() {
-        let (config, level) = accepted(&["-l", "127.0.0.1:0", "tcp://127.0.0.1:1", "-v"]);
-        assert_eq!(config.mode, Mode::Tcp);
-        assert_eq!(config.backends.len(), 1);
-        assert_eq!(level, LevelFilter::Debug);
-        let (config, level) = accepted(&["-q", "--fall=7", "a:1", "b:1", "--probe=off"]);
-        assert_eq!((config.health.fall, config.health.probe), (7, Probe::Off));
-        assert_eq!(level, LevelFilter::Warn);
-    }
-
-    #[test]
-    fn distances_count_swaps_as_one() {
-        assert_eq!(distance("listen", "listne"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("mode", "node"), 1);
-    }
-}
+mod tests;

@@ -1,29 +1,26 @@
-//! The main job: a kernel, an engine, and the loop around them.
+//! The balancer as a program: an engine over the operating system, until somebody asks it to end.
+
+use std::hash::BuildHasher;
+use std::hash::Hasher;
+use std::hash::RandomState;
 
 use super::exit::Exit;
-use super::exit::Trouble;
+use super::exit::Failure;
 use crate::config::Config;
+use crate::config::Mode;
 use crate::config::Scheme;
 use crate::engine::Engine;
 use crate::engine::Turn;
-use crate::engine::kernel::Kernel;
 use crate::limits;
-use crate::os;
-use crate::os::MioKernel;
 use crate::tls::ClientTls;
 
-/// Balances until it is asked to stop.
-pub(super) fn run(mut config: Config) -> Result<Exit, Trouble> {
-    let descriptors = os::raise_descriptor_limit().map_err(system)?;
-    let connections = (descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED) / 2).max(1);
-    let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-    config.max_connections = config.max_connections.min(connections);
-    let mut kernel = MioKernel::new().map_err(system)?;
-    kernel.watch_signals().map_err(system)?;
+/// Balances until told to stop.
+pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     let client_tls = client_tls(&config)?;
-    let seed = kernel.now().0 ^ u64::from(std::process::id()) << 32;
-    let mut engine =
-        Engine::new(&config, client_tls, seed, &mut kernel).map_err(Trouble::failure)?;
+    let mut kernel = super::process::kernel_with_signals()?;
+    fit_descriptors(&mut config, super::process::descriptors());
+    let mut engine = Engine::new(&config, client_tls, seed(), &mut kernel)
+        .map_err(|error| Failure::run_time(&error))?;
     announce(&config, &engine);
     loop {
         match engine.turn(&mut kernel) {
@@ -31,56 +28,119 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Trouble> {
             Turn::Stopped { cut: 0 } => return Ok(Exit::Clean),
             Turn::Stopped { .. } => return Ok(Exit::Cut),
             Turn::Unresolvable => {
-                return Err(Trouble::failure(
-                    "no backend has an address: none of the names resolves; check spelling and DNS",
-                ));
+                let line = "no backend has an address: no name resolves; check their spelling, \
+                            and DNS";
+                return Err(Failure::run_time(&line));
             }
         }
     }
 }
 
-/// What is needed to speak TLS to backends, if any wants it.
-fn client_tls(config: &Config) -> Result<Option<ClientTls>, Trouble> {
-    if config
-        .backends
-        .iter()
-        .all(|backend| backend.scheme != Scheme::Https)
-    {
-        return Ok(None);
-    }
-    let wanted = &config.upstream_tls;
-    let pem = match &wanted.ca {
-        None => None,
-        Some(path) => Some(std::fs::read(path).map_err(|error| {
-            let path = path.display();
-            Trouble::usage(format!(
-                "cannot read: --upstream-ca {path}: {error}; name a PEM file"
-            ))
-        })?),
-    };
-    if !wanted.verify {
-        log::warn!("--insecure-upstream: certificates of backends are not verified");
-    }
-    let settings = ClientTls::new(pem.as_deref(), wanted.verify);
-    settings
-        .map(Some)
-        .map_err(|error| Trouble::usage(format!("--upstream-ca: {error}")))
+/// A number that nobody can foresee, for jitter: several balancers must not probe in step.
+pub(super) fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn announce(config: &Config, engine: &Engine) {
+    let mode = match config.mode {
+        Mode::Http => "http",
+        Mode::Tcp => "tcp",
+    };
     let backends: Vec<String> = config.backends.iter().map(ToString::to_string).collect();
-    log::info!(
-        "{} backends, round robin: {}",
-        backends.len(),
-        backends.join(" ")
-    );
     for address in engine.addresses() {
-        log::info!("listening on {address}");
+        log::info!(
+            "listening on {address} ({mode}) for {}",
+            backends.join(", ")
+        );
     }
 }
 
-fn system(error: std::io::Error) -> Trouble {
-    Trouble::failure(format!(
-        "the system refuses what every server needs: {error}"
-    ))
+/// What is needed to speak to https backends; nothing if there is none.
+fn client_tls(config: &Config) -> Result<Option<ClientTls>, Failure> {
+    let wanted = &config.upstream_tls;
+    let secure = |scheme| scheme == Scheme::Https;
+    let is_needed = config.backends.iter().any(|backend| secure(backend.scheme));
+    if !is_needed && wanted.ca.is_none() {
+        return Ok(None);
+    }
+    let bad = |why: &dyn std::fmt::Display| {
+        let file = wanted.ca.as_deref().unwrap_or_else(|| "".as_ref());
+        let file = file.display();
+        let advice = "name a readable file of PEM certificates";
+        Failure::usage(&format!(
+            "bad certificates: --upstream-ca {file}: {why}; {advice}"
+        ))
+    };
+    let pem = match &wanted.ca {
+        Some(path) => Some(std::fs::read(path).map_err(|error| bad(&error))?),
+        None => None,
+    };
+    if !wanted.verify {
+        log::warn!("--insecure-upstream: the certificates of backends are not verified");
+    }
+    let tls = ClientTls::new(pem.as_deref(), wanted.verify).map_err(|error| bad(&error))?;
+    Ok(is_needed.then_some(tls))
+}
+
+/// A client needs two descriptors, its own and its backend's. More clients than that would only
+/// be taken in to be turned away, so the rest waits in the kernel's queue instead.
+fn fit_descriptors(config: &mut Config, limit: u64) {
+    let fitting = limit.saturating_sub(limits::DESCRIPTORS_RESERVED) / 2;
+    let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
+    let wanted = config.max_connections;
+    if fitting >= wanted {
+        return;
+    }
+    config.max_connections = fitting;
+    // A little less than the round default is nobody's worry.
+    let level = if fitting < wanted / 2 {
+        log::Level::Warn
+    } else {
+        log::Level::Debug
+    };
+    log::log!(
+        level,
+        "at most {fitting} clients at a time instead of {wanted}: only {limit} files may be \
+         open; raise the limit (ulimit -n)"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn clients_are_limited_by_what_may_be_open() {
+        let table = [(u64::MAX, 10_000), (100_000, 10_000), (1024, 480), (10, 1)];
+        for (limit, expected) in table {
+            let mut config = Config::default();
+            fit_descriptors(&mut config, limit);
+            assert_eq!(config.max_connections, expected);
+        }
+    }
+
+    #[test]
+    fn certificates_are_read_before_anything_starts() {
+        let mut config = Config::default();
+        assert!(client_tls(&config).unwrap().is_none());
+        config.upstream_tls.ca = Some(PathBuf::from("/nowhere/ca.pem"));
+        let failure = client_tls(&config).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(
+            failure
+                .line
+                .starts_with("bad certificates: --upstream-ca /nowhere/ca.pem: "),
+            "{failure:?}"
+        );
+        config.upstream_tls.ca = None;
+        let text = vec!["https://a".to_owned()];
+        config.backends = crate::config::text::backends(&text, None).unwrap().1;
+        assert!(client_tls(&config).unwrap().is_some());
+    }
+
+    #[test]
+    fn seeds_differ() {
+        assert_ne!(seed(), seed());
+    }
 }

@@ -2,40 +2,44 @@
 
 use std::fmt;
 
-/// Why the program ends, by exit code.
+/// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// A clean stop.
+    /// It did what it was asked to.
     Clean = 0,
-    /// A failure at run time: an address that cannot be listened on, a name nobody knows.
-    Failure = 1,
-    /// The command line cannot be followed.
+    /// It could not, for a reason outside of its arguments.
+    Failed = 1,
+    /// The arguments, or a file they name, are wrong.
     Usage = 2,
-    /// Clients were cut off when the program had to stop.
+    /// It was asked to end, and connections were cut when the time to end was over.
     Cut = 3,
 }
 
-/// An exit code and the line that explains it.
-#[derive(Debug)]
-pub(super) struct Trouble {
+/// Why the program could not do what it was asked to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
     pub(super) exit: Exit,
     pub(super) line: String,
 }
 
-impl Trouble {
-    /// The command line cannot be followed.
-    pub(super) fn usage(line: impl fmt::Display) -> Self {
-        Self {
-            exit: Exit::Usage,
-            line: line.to_string(),
-        }
+impl Failure {
+    /// The arguments are wrong.
+    pub(super) fn usage(what: &impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, what)
     }
 
-    /// It could be followed, but the world is not so.
-    pub(super) fn failure(line: impl fmt::Display) -> Self {
+    /// Something outside is wrong.
+    pub(super) fn run_time(what: &impl fmt::Display) -> Self {
+        Self::new(Exit::Failed, what)
+    }
+
+    /// One line, whatever the words of the system and of libraries contain.
+    fn new(exit: Exit, what: &impl fmt::Display) -> Self {
+        let what = what.to_string();
+        let words: Vec<&str> = what.lines().collect();
         Self {
-            exit: Exit::Failure,
-            line: line.to_string(),
+            exit,
+            line: words.join(" "),
         }
     }
 }

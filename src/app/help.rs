@@ -1,44 +1,52 @@
-//! What `--help` says: one screen, with the defaults, ending with examples.
+//! What `--help` says. It names what this version has, and nothing else.
 
-use super::arguments::OPTIONS;
-use super::arguments::Opt;
+/// The whole text: options with their defaults, signals, exit codes, examples.
+pub(super) const TEXT: &str = "\
+tidegate balances HTTP/1.1 requests or TCP connections over servers.
 
-const HEAD: &str = "\
-tidegate balances HTTP/1.1 and TCP over backends, on one event loop
+  tidegate [OPTIONS] BACKEND...            balance
+  tidegate demo [--for 30s] [--headless]   servers, clients and balancer in one process:
+                                           servers die and recover, clients see nothing
+  tidegate origin [--listen 127.0.0.1:9001] [--name A] [--size 1KiB] [--delay 5ms]
+                  [--status 200]           a small, fast test server
 
-Usage: tidegate [OPTIONS] BACKEND...
-       tidegate demo [--for DUR] [--headless]      watch it work: origins, load and faults included
-       tidegate origin [--listen ADDR] [--name A] [--size 1KiB] [--delay 5ms] [--status 200]
+BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
+          host:port          (http://, or tcp:// with --mode tcp)
 
-BACKEND: http://host[:port]  https://host[:port]  tcp://host:port  host:port (means http or tcp)
+  -l, --listen ADDR            where clients connect, repeatable   [127.0.0.1:8000]
+  -m, --mode http|tcp          [http; tcp if every backend is tcp://]
+      --probe tcp|off          how backends are watched            [tcp]
+      --interval DUR           from probe to probe                 [2s]
+      --rise N                 good probes in a row until up       [2]
+      --fall N                 bad probes in a row until down      [3]
+      --timeout-connect DUR    connecting to a backend             [5s]
+      --timeout-response DUR   request sent to response head       [60s]
+      --upstream-ca FILE       trust these PEM certificates for https:// as well
+      --insecure-upstream      do not verify the certificates of backends
+  -v, -q                       log more, log less; repeatable
+      --log-level LEVEL        error, warn, info, debug or trace   [info]
+  -V, --version
+  -h, --help
 
-";
-
-const TAIL: &str = "
-Durations carry a unit: 250ms 2s 1m 1h. TERM and INT stop after running requests have ended, for
-30s at most; a second one, or QUIT, stops at once. Exit codes: 0 clean stop, 1 failure at run time,
-2 unusable command line, 3 connections cut at the end.
+ADDR is IP:PORT, localhost:PORT or :PORT. DUR is 250ms, 2s, 1m or 1h.
+Signals: TERM and INT end it after running requests, a second one or QUIT at once.
+Exit: 0 clean, 1 failed at run time, 2 wrong arguments, 3 cut connections at the end.
 
 Examples:
+  tidegate demo
   tidegate http://127.0.0.1:9001 http://127.0.0.1:9002
-  tidegate --listen 0.0.0.0:80 https://www.facebook.com https://www.bing.com https://duckduckgo.com
-  tidegate --mode tcp --listen 127.0.0.1:5432 tcp://10.0.0.1:5432 tcp://10.0.0.2:5432
+  tidegate -l :443 -m tcp 10.0.0.2:443 10.0.0.3:443
+  tidegate --upstream-ca ca.pem https://app.internal:8443
 ";
 
-/// The whole text.
-pub(super) fn text() -> String {
-    let mut text = HEAD.to_owned();
-    for Opt {
-        short,
-        long,
-        value,
-        about,
-    } in OPTIONS
-    {
-        let short = short.map_or_else(|| "    ".to_owned(), |short| format!("-{short}, "));
-        let name = format!("{short}--{long} {value}");
-        text.push_str(&format!("  {name:<30}{about}\n"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_fits_a_screen_and_ends_with_examples() {
+        assert!(TEXT.lines().count() <= 45);
+        assert!(TEXT.lines().all(|line| line.chars().count() <= 90));
+        assert!(TEXT.lines().last().unwrap().starts_with("  tidegate "));
     }
-    text.push_str(TAIL);
-    text
 }

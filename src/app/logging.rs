@@ -1,22 +1,29 @@
-//! The log: lines on stderr for a person to read, with the time in UTC.
+//! The log: lines on stderr for people, `12:34:56.789 [INFO ] words`. Times are UTC: they compare
+//! with those of other machines, and the local offset cannot be read safely with threads running.
 
-use std::io::LineWriter;
+use std::io;
 
-use log::LevelFilter;
 use simplelog::ConfigBuilder;
+use simplelog::LevelFilter;
+use simplelog::LevelPadding;
 use simplelog::WriteLogger;
+use time::macros::format_description;
 
-/// Starts it. A second start changes nothing.
+/// Starts logging, once in the life of the process; again has no effect.
 pub(super) fn start(level: LevelFilter) {
     let config = ConfigBuilder::new()
-        .set_time_format_rfc3339()
+        .set_time_format_custom(format_description!(
+            "[hour]:[minute]:[second].[subsecond digits:3]"
+        ))
+        .set_level_padding(LevelPadding::Right)
         .set_target_level(LevelFilter::Off)
         .set_thread_level(LevelFilter::Off)
         .set_location_level(LevelFilter::Off)
-        .set_level_padding(simplelog::LevelPadding::Right)
-        // What libraries tell of their insides is not about balancing.
         .add_filter_allow_str("tidegate")
         .build();
-    // The only error is that there is a log already.
-    let _ = WriteLogger::init(level, config, LineWriter::new(std::io::stderr()));
+    // The logger writes a line in five pieces; gathered, it costs one system call and cannot be
+    // torn apart by what others write.
+    let lines = io::LineWriter::new(io::stderr());
+    // The only error is that somebody was faster, and then there is a log.
+    let _ = WriteLogger::init(level, config, lines);
 }

@@ -1,42 +1,80 @@
-//! The program around the engine: the command line, the log, the sub-commands, exit codes.
+//! What stands behind the command line: the balancer itself, a test server, and a demo of both.
 //!
-//! Layer 5. Only `main` calls it. Whatever goes wrong here is told in one line: what, where, and
-//! what to do instead.
+//! Layer 5, the top: builds what the other rooms offer and lets it run. `main` calls [`run`];
+//! nobody below may import anything from here.
 
 mod arguments;
 mod balance;
+pub mod demo;
 mod exit;
 mod help;
+mod load;
 mod logging;
+pub mod origin;
+mod process;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
+use crate::engine::kernel::Kernel;
+use crate::engine::kernel::News;
 use arguments::Command;
+use arguments::Line;
 use exit::Exit;
-use exit::Trouble;
+use exit::Failure;
+use process::descriptors;
+use process::kernel_with_signals;
 
-/// Does what the command line says. `arguments` begins with the first one after the program's
-/// name.
-#[must_use]
+/// Does what the arguments, the program's name left out, say. Every error is one line on stderr.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match obey(arguments) {
-        Ok(exit) => ExitCode::from(exit as u8),
-        Err(Trouble { exit, line }) => {
-            eprintln!("tidegate: {line}");
-            ExitCode::from(exit as u8)
-        }
+    let ended = arguments::parse(arguments)
+        .map_err(|complaint| Failure::usage(&complaint))
+        .and_then(obey);
+    let exit = ended.unwrap_or_else(|failure| {
+        // Nobody is left to tell if stderr is closed.
+        let _ = writeln!(std::io::stderr(), "tidegate: {}", failure.line);
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn obey(line: Line) -> Result<Exit, Failure> {
+    let Line { command, level } = line;
+    logging::start(level);
+    match command {
+        Command::Balance(config) => balance::run(config),
+        Command::Demo(options) => demo::run(&options),
+        Command::Origin(options) => serve(options),
+        Command::Help => Ok(say(help::TEXT)),
+        Command::Version => Ok(say(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))),
     }
 }
 
-fn obey(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Trouble> {
-    match arguments::parse(arguments)? {
-        Command::Help => print!("{}", help::text()),
-        Command::Version => println!("tidegate {}", env!("CARGO_PKG_VERSION")),
-        Command::Balance(config, level) => {
-            logging::start(level);
-            return balance::run(*config);
+fn say(text: &str) -> Exit {
+    // A reader that has seen enough is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Exit::Clean
+}
+
+/// Runs an origin until somebody asks it to end.
+fn serve(options: origin::Options) -> Result<Exit, Failure> {
+    let mut kernel = kernel_with_signals()?;
+    descriptors();
+    let name = options.name.clone();
+    let at = options.listen;
+    let mut origin = origin::Origin::new(options, &mut kernel).map_err(|error| {
+        Failure::run_time(&format!(
+            "cannot listen on {at}: {error}; choose another --listen"
+        ))
+    })?;
+    log::info!("origin {name} listening on {}", origin.address());
+    loop {
+        origin.turn(&mut kernel, None);
+        while let Some(news) = kernel.news() {
+            if matches!(news, News::Stop | News::Quit) {
+                return Ok(Exit::Clean);
+            }
         }
     }
-    Ok(Exit::Clean)
 }

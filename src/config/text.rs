@@ -239,12 +239,10 @@ impl<'a> Written<'a> {
                 ));
             }
         };
-        let port = self.port.or_else(|| match self.scheme {
-            Some(scheme) => scheme.default_port(),
-            // Without a scheme nothing says that this is a URL: the port is what tells a backend
-            // from a mistyped word.
-            None => None,
-        });
+        // Without a scheme nothing but the port tells a backend from a mistyped word.
+        let port = self
+            .port
+            .or_else(|| self.scheme.and_then(Scheme::default_port));
         let Some(port) = port else {
             let instead = format!("add one, like {}:9001", self.host);
             return Err(Complaint::new(
@@ -499,8 +497,13 @@ mod tests {
 
     #[test]
     fn backends_and_the_mode_they_imply() {
-        type Row<'a> = (&'a [&'a str], Option<Mode>, Mode, &'a [&'a str]);
-        let table: [Row<'_>; 7] = [
+        type Case = (
+            &'static [&'static str],
+            Option<Mode>,
+            Mode,
+            &'static [&'static str],
+        );
+        let table: [Case; 7] = [
             (
                 &["127.0.0.1:9001"],
                 None,

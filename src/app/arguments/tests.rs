@@ -1,0 +1,249 @@
+//! Command lines and what they come to, every complaint included.
+
+use super::*;
+
+fn line(words: &str) -> Result<Line, Complaint> {
+    parse(words.split_whitespace().map(OsString::from))
+}
+
+fn balance(words: &str) -> Config {
+    match line(words).map(|line| line.command) {
+        Ok(Command::Balance(config)) => config,
+        other => panic!("{words}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_backend_alone_gets_every_default() {
+    let config = balance("http://127.0.0.1:9001");
+    let (mode, backends) = text::backends(&["127.0.0.1:9001".to_owned()], None).unwrap();
+    let expected = Config {
+        mode,
+        backends,
+        ..Config::default()
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn every_option_of_the_balancer_reaches_its_place() {
+    let config = balance(
+        "-l :80 --listen=[::1]:81 -m http --probe off --interval 250ms --rise 4 --fall 5 \
+         --timeout-connect 1s --timeout-response 2m --upstream-ca ca.pem --insecure-upstream \
+         https://a b:1",
+    );
+    let listeners: Vec<String> = config.listeners.iter().map(ToString::to_string).collect();
+    assert_eq!(listeners, ["0.0.0.0:80", "[::1]:81"]);
+    assert_eq!(config.health.probe, Probe::Off);
+    assert_eq!(config.health.interval, Span::millis(250));
+    assert_eq!((config.health.rise, config.health.fall), (4, 5));
+    assert_eq!(config.timeouts.connect, Span::seconds(1));
+    assert_eq!(config.timeouts.response, Span::seconds(120));
+    assert_eq!(config.upstream_tls.ca, Some(PathBuf::from("ca.pem")));
+    assert!(!config.upstream_tls.verify);
+    assert_eq!(config.backends.len(), 2);
+    assert_eq!(balance("-m tcp a:1").mode, Mode::Tcp);
+    assert_eq!(balance("tcp://a:1").mode, Mode::Tcp);
+}
+
+#[test]
+fn demo_and_origin_have_options_of_their_own() {
+    let demo = demo::Options {
+        length: Span::seconds(3),
+        headless: true,
+    };
+    let demo = Ok(Command::Demo(demo));
+    assert_eq!(
+        line("demo --for 3s --headless").map(|line| line.command),
+        demo
+    );
+    assert_eq!(
+        line("--for 3s --headless demo").map(|line| line.command),
+        demo
+    );
+    let origin = origin::Options {
+        listen: "127.0.0.1:7000".parse().unwrap(),
+        name: "B".to_owned(),
+        size: Some(1024),
+        delay: Span::millis(5),
+        status: 503,
+    };
+    let words = "origin --listen localhost:7000 --name B --size 1KiB --delay 5ms --status 503";
+    assert_eq!(
+        line(words).map(|line| line.command),
+        Ok(Command::Origin(origin))
+    );
+    // A server that is called demo is still a backend when it says where it listens.
+    assert_eq!(balance("demo:80 http://origin").backends.len(), 2);
+}
+
+#[test]
+fn help_and_version_win_over_what_follows() {
+    for (words, command) in [
+        ("-h", Command::Help),
+        ("--help --nonsense", Command::Help),
+        ("demo --help", Command::Help),
+        ("-V", Command::Version),
+        ("a:1 --version", Command::Version),
+    ] {
+        assert_eq!(line(words).map(|line| line.command), Ok(command));
+    }
+}
+
+#[test]
+fn levels() {
+    let table = [
+        ("a:1", LevelFilter::Info),
+        ("-v a:1", LevelFilter::Debug),
+        ("-vv a:1", LevelFilter::Trace),
+        ("-vvvv a:1", LevelFilter::Trace),
+        ("-q a:1", LevelFilter::Warn),
+        ("-qq a:1", LevelFilter::Error),
+        ("-qqq a:1", LevelFilter::Error),
+        ("--log-level warn -v a:1", LevelFilter::Warn),
+        ("demo", LevelFilter::Error),
+        ("demo -vv", LevelFilter::Info),
+        ("origin --log-level trace", LevelFilter::Trace),
+    ];
+    for (words, level) in table {
+        assert_eq!(line(words).unwrap().level, level, "{words}");
+    }
+}
+
+#[test]
+fn every_complaint_in_full() {
+    let origin_options = "--listen, --name, --size, --delay, --status, --verbose, --quiet, \
+                          --log-level, --version, --help";
+    let table = [
+        (
+            "",
+            "no backend: the command line; \
+             write one, like http://127.0.0.1:9001, or try tidegate demo",
+        ),
+        (
+            "--listne :1 a:1",
+            "unknown option: --listne; did you mean --listen?",
+        ),
+        (
+            "--for-ever",
+            "unknown option: --for-ever; tidegate --help lists all there are",
+        ),
+        (
+            "--config x",
+            "unknown option: --config; tidegate --help lists all there are",
+        ),
+        (
+            "demo --headles",
+            "unknown option: --headles; did you mean --headless?",
+        ),
+        (
+            "-x",
+            "unknown option: -x; tidegate --help lists all there are",
+        ),
+        ("a:1 -l", "a missing value: --listen; write --listen ADDR"),
+        ("--probe", "a missing value: --probe; write --probe tcp|off"),
+        (
+            "--insecure-upstream=yes a:1",
+            "a value too many: --insecure-upstream=yes; write --insecure-upstream alone",
+        ),
+        ("-m udp a:1", "not a mode: --mode udp; write http or tcp"),
+        (
+            "--probe /health a:1",
+            "an HTTP probe: --probe /health; they are not in this version, write tcp or off",
+        ),
+        (
+            "--probe icmp a:1",
+            "not a probe: --probe icmp; write tcp or off",
+        ),
+        (
+            "--interval 2 a:1",
+            "a duration without a unit: --interval 2; add a unit, like 2ms or 2s",
+        ),
+        (
+            "--interval 0s a:1",
+            "a duration of zero: --interval 0s; write a longer one, like 250ms",
+        ),
+        (
+            "--rise 0 a:1",
+            "not a count: --rise 0; write a whole number from 1 on",
+        ),
+        (
+            "-l 8000 a:1",
+            "not an address to listen on: --listen 8000; \
+             write 127.0.0.1:8000 for this machine alone or :8000 for everyone",
+        ),
+        (
+            "--log-level loud a:1",
+            "not a log level: --log-level loud; write error, warn, info, debug or trace",
+        ),
+        ("a", "a backend without a port: a; add one, like a:9001"),
+        ("dmeo", "not a backend: dmeo; did you mean demo?"),
+        ("orign", "not a backend: orign; did you mean origin?"),
+        (
+            "a:1 demo",
+            "not a backend: demo; put it first, without backends",
+        ),
+        (
+            "demo a:1",
+            "a word too many: a:1; tidegate demo takes options only",
+        ),
+        (
+            "demo --for 10ms",
+            "too short for a demo: --for 10ms; write 1s or more",
+        ),
+        (
+            "--rise 3 origin",
+            &format!(
+                "an option of another command: --rise; tidegate origin takes {origin_options}"
+            ),
+        ),
+        (
+            "origin -l :1 -l :2",
+            "--listen twice: 0.0.0.0:2; an origin has one address, start another origin",
+        ),
+        (
+            "origin --name a,b",
+            "not a name: --name a,b; write up to 64 letters, digits, -, _ and .",
+        ),
+        (
+            "origin --size 1KB",
+            "not a size: --size 1KB; \
+             write bytes or a whole number and KiB, MiB or GiB, like 16KiB",
+        ),
+        (
+            "origin --status 99",
+            "not a status: --status 99; write a number from 200 to 599",
+        ),
+        (
+            "origin --status +200",
+            "not a status: --status +200; write a number from 200 to 599",
+        ),
+    ];
+    for (words, expected) in table {
+        assert_eq!(line(words).unwrap_err().to_string(), expected, "{words}");
+    }
+}
+
+#[test]
+fn what_is_not_unicode_is_shown_as_far_as_it_can_be() {
+    use std::os::unix::ffi::OsStringExt;
+    let word = OsString::from_vec(b"a\xff:1".to_vec());
+    let complaint = parse([word]).unwrap_err().to_string();
+    assert_eq!(complaint, "not Unicode: a\u{fffd}:1; write it in UTF-8");
+}
+
+#[test]
+fn distances() {
+    let table = [
+        ("", "", 0),
+        ("listen", "listen", 0),
+        ("listne", "listen", 1),
+        ("lisen", "listen", 1),
+        ("", "abc", 3),
+        ("abc", "", 3),
+        ("kitten", "sitting", 3),
+    ];
+    for (from, to, expected) in table {
+        assert_eq!(distance(from, to), expected, "{from} {to}");
+    }
+}

@@ -1,0 +1,394 @@
+//! One connection of the fake network: two pipes, two ends, and what reaches them.
+//!
+//! The rules are Linux's where Linux was looked at (bytes that had arrived survive a reset, a
+//! reset is told once, after the end of the stream it is `EPIPE`), and wider where a fault says so.
+#![allow(dead_code, reason = "each test binary uses its part of the simulator")]
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use tidegate::base::Socket;
+use tidegate::base::arena::Key;
+use tidegate::base::time::Moment;
+use tidegate::base::time::Span;
+
+use crate::faults::Fault;
+use crate::net::ECONNREFUSED;
+use crate::net::ECONNRESET;
+use crate::net::EPIPE;
+use crate::net::ETIMEDOUT;
+use crate::net::Net;
+use crate::net::Signs;
+use crate::queue::Plan;
+
+/// A connection. End 0 connected, end 1 accepted; pipe `n` carries what end `n` writes.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) ends: [End; 2],
+    pub(crate) pipes: [Pipe; 2],
+    pub(crate) phase: Phase,
+    /// Nothing gets through any more.
+    pub(crate) silent: bool,
+}
+
+/// How far a connect has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Connecting,
+    Standing,
+    Failed,
+}
+
+/// One end.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) address: SocketAddr,
+    pub(crate) presence: Presence,
+    /// The error number that the next verb gets; 0 for none.
+    pub(crate) error: i32,
+    pub(crate) reset: bool,
+    pub(crate) thirst: Thirst,
+}
+
+/// Who is at an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// Nobody yet: the connect is undecided, or the connection waits to be accepted.
+    Nobody,
+    Open(Socket),
+    Closed,
+}
+
+/// Whether a writer was told to wait (Linux: `SOCK_NOSPACE`), and whether it will be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Thirst {
+    No,
+    Yes,
+    Told,
+}
+
+/// Bytes on their way, and bytes that wait to be read.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    /// First what has arrived, then what is in flight.
+    pub(crate) bytes: VecDeque<u8>,
+    pub(crate) arrived: usize,
+    pub(crate) capacity: usize,
+    /// Nothing sent later may arrive earlier.
+    pub(crate) floor: Moment,
+    pub(crate) fin: Fin,
+}
+
+/// The end of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fin {
+    Open,
+    Sent,
+    Arrived,
+}
+
+impl Link {
+    pub(crate) fn open(&self, end: u8) -> Option<Socket> {
+        match self.ends[usize::from(end)].presence {
+            Presence::Open(socket) => Some(socket),
+            Presence::Nobody | Presence::Closed => None,
+        }
+    }
+
+    /// What a socket at `end` would be told if it were new.
+    pub(crate) fn signs(&self, end: u8) -> Signs {
+        let pipe = &self.pipes[usize::from(1 - end)];
+        let mut signs = Signs::WRITABLE;
+        if pipe.arrived > 0 {
+            signs = signs.and(Signs::READABLE);
+        }
+        if pipe.fin == Fin::Arrived {
+            signs = signs.and(Signs::ENDED);
+        }
+        if self.ends[usize::from(end)].reset {
+            signs = Signs::ALL;
+        }
+        signs
+    }
+}
+
+impl End {
+    pub(crate) const fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            presence: Presence::Nobody,
+            error: 0,
+            reset: false,
+            thirst: Thirst::No,
+        }
+    }
+}
+
+impl Pipe {
+    pub(crate) const fn new(bytes: VecDeque<u8>, capacity: usize) -> Self {
+        Self {
+            bytes,
+            arrived: 0,
+            capacity,
+            floor: Moment(0),
+            fin: Fin::Open,
+        }
+    }
+
+    pub(crate) fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.bytes.len())
+    }
+}
+
+impl Net {
+    /// Lets happen what was planned for `at`.
+    pub(crate) fn happen(&mut self, at: Moment, plan: Plan) {
+        match plan {
+            Plan::Arrive { link, to, count } => self.arrive(link, to, count as usize),
+            Plan::Fin { link, to } => self.fin(link, to),
+            Plan::Reset { link, to } => self.reset(link, to),
+            Plan::Room { link, to } => self.room(link, to),
+            Plan::Syn { link, attempt } => self.syn(link, attempt),
+            Plan::Verdict { link, error } => self.verdict(link, error),
+            Plan::Wake { party } => self.alarm(party, at),
+            Plan::Resolve { ticket, name } => self.answer(ticket, name),
+            Plan::Signal { quit } => self.signalled(quit),
+        }
+    }
+
+    /// Plans the arrival of `count` bytes that `end` has just written.
+    pub(crate) fn send(&mut self, key: Key, end: u8, count: usize) {
+        let mut at = self.now + self.latency();
+        if self.faults.strikes(Fault::Delayed) {
+            at = at + Span(self.faults.below(200_000_000));
+        }
+        let mut pieces = 1;
+        if count > 1 && self.faults.strikes(Fault::Segmented) {
+            pieces = self.faults.size(6) + 1;
+        }
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let pipe = &mut link.pipes[usize::from(end)];
+        at = at.max(pipe.floor);
+        let mut left = count;
+        while left > 0 {
+            let piece = match pieces {
+                1 => left,
+                // Single bytes find more faults than halves do.
+                _ if self.faults.below(3) == 0 => 1,
+                _ => self.faults.size(left),
+            };
+            pieces = 1.max(pieces - 1);
+            left -= piece;
+            self.queue.push(
+                at,
+                Plan::Arrive {
+                    link: key,
+                    to: 1 - end,
+                    count: u32::try_from(piece).expect("no more than a pipe holds"),
+                },
+            );
+            pipe.floor = at;
+            at = at + Span(1 + self.faults.below(1_000_000));
+        }
+    }
+
+    /// Plans the end of what `end` writes.
+    pub(crate) fn send_fin(&mut self, key: Key, end: u8) {
+        let at = self.now + self.latency();
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let pipe = &mut link.pipes[usize::from(end)];
+        if pipe.fin == Fin::Open {
+            pipe.fin = Fin::Sent;
+            pipe.floor = at.max(pipe.floor);
+            self.queue.push(
+                pipe.floor,
+                Plan::Fin {
+                    link: key,
+                    to: 1 - end,
+                },
+            );
+        }
+    }
+
+    /// Plans a reset that goes from `end` to the other one.
+    pub(crate) fn send_reset(&mut self, key: Key, end: u8) {
+        let mut at = self.now + self.latency();
+        let overtakes = self.faults.strikes(Fault::ResetOvertakes);
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let pipe = &mut link.pipes[usize::from(end)];
+        if overtakes {
+            pipe.bytes.truncate(pipe.arrived);
+        } else {
+            at = at.max(pipe.floor);
+        }
+        pipe.floor = at;
+        let to = 1 - end;
+        self.queue.push(at, Plan::Reset { link: key, to });
+    }
+
+    fn arrive(&mut self, key: Key, to: u8, count: usize) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        if link.silent {
+            return;
+        }
+        if self.faults.strikes(Fault::Silenced) {
+            link.silent = true;
+            return;
+        }
+        let presence = link.ends[usize::from(to)].presence;
+        let pipe = &mut link.pipes[usize::from(1 - to)];
+        let before = pipe.arrived;
+        pipe.arrived = pipe.bytes.len().min(before + count);
+        if presence == Presence::Closed {
+            // Nobody will read this, and whoever sent it must hear so, RFC 9293 section 3.10.7.1.
+            pipe.bytes.clear();
+            pipe.arrived = 0;
+            self.send_reset(key, to);
+            return;
+        }
+        let news = pipe.arrived > before;
+        if let (true, Presence::Open(socket)) = (news, presence) {
+            self.touch(socket, Signs::READABLE);
+        }
+        if self.faults.strikes(Fault::Severed) {
+            self.reset(key, 0);
+            self.reset(key, 1);
+        }
+    }
+
+    fn fin(&mut self, key: Key, to: u8) {
+        let later = self.now + self.latency();
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        if link.silent || link.ends[usize::from(to)].reset {
+            return;
+        }
+        let pipe = &mut link.pipes[usize::from(1 - to)];
+        if pipe.arrived < pipe.bytes.len() {
+            // A short read has put bytes back into flight; the end must not overtake them.
+            let at = later.max(pipe.floor);
+            self.queue.push(at, Plan::Fin { link: key, to });
+            return;
+        }
+        pipe.fin = Fin::Arrived;
+        if let Some(socket) = link.open(to) {
+            self.touch(socket, Signs::ENDED.and(Signs::READABLE));
+        }
+    }
+
+    fn reset(&mut self, key: Key, to: u8) {
+        let purges = self.faults.strikes(Fault::ResetPurges);
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let end = &mut link.ends[usize::from(to)];
+        if link.silent || end.reset {
+            return;
+        }
+        let inbound = &mut link.pipes[usize::from(1 - to)];
+        if purges {
+            inbound.arrived = 0;
+        }
+        inbound.bytes.truncate(inbound.arrived);
+        end.reset = true;
+        end.error = match inbound.fin {
+            Fin::Arrived => EPIPE,
+            Fin::Open | Fin::Sent => ECONNRESET,
+        };
+        let outbound = &mut link.pipes[usize::from(to)];
+        outbound.bytes.truncate(outbound.arrived);
+        if let Some(socket) = link.open(to) {
+            self.touch(socket, Signs::ALL);
+        }
+    }
+
+    fn room(&mut self, key: Key, to: u8) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        if link.silent {
+            return;
+        }
+        let room = link.pipes[usize::from(to)].room();
+        let end = &mut link.ends[usize::from(to)];
+        if end.thirst == Thirst::Told {
+            end.thirst = if room > 0 { Thirst::No } else { Thirst::Yes };
+        }
+        if let (true, Some(socket)) = (room > 0, link.open(to)) {
+            self.touch(socket, Signs::WRITABLE);
+        }
+    }
+
+    fn syn(&mut self, key: Key, attempt: u8) {
+        let at = self.now + self.latency();
+        let Some(link) = self.links.get(key) else {
+            return;
+        };
+        let error = match self.listener(link.ends[1].address) {
+            Some(_) => 0,
+            None => ECONNREFUSED,
+        };
+        let full = error == 0 && self.backlog_full(link.ends[1].address);
+        if !full {
+            self.queue.push(at, Plan::Verdict { link: key, error });
+            return;
+        }
+        // The queue overflows, so the request is dropped and sent again: 1 s, 2 s, 4 s (tcp(7)).
+        if attempt >= 6 {
+            let error = ETIMEDOUT;
+            self.queue.push(at, Plan::Verdict { link: key, error });
+            return;
+        }
+        let again = self.now + Span::seconds(1 << attempt);
+        let attempt = attempt + 1;
+        self.queue.push(again, Plan::Syn { link: key, attempt });
+    }
+
+    pub(crate) fn verdict(&mut self, key: Key, error: i32) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let to = link.ends[1].address;
+        let Some(socket) = link.open(0) else {
+            return;
+        };
+        if error != 0 {
+            link.phase = Phase::Failed;
+            link.ends[0].error = error;
+            link.ends[0].reset = true;
+            self.touch(socket, Signs::ALL);
+            return;
+        }
+        link.phase = Phase::Standing;
+        self.touch(socket, Signs::WRITABLE);
+        if !self.enqueue(to, key) {
+            // The listener was closed between the request and the answer.
+            self.reset(key, 0);
+        }
+        if self.faults.strikes(Fault::ResetAtOnce) {
+            self.reset(key, 0);
+            self.reset(key, 1);
+        }
+    }
+
+    /// Forgets a connection that nobody can reach any more.
+    pub(crate) fn bury(&mut self, key: Key) {
+        if let Some(link) = self.links.remove(key) {
+            for mut pipe in link.pipes.map(|pipe| pipe.bytes) {
+                if self.spare.len() < 256 {
+                    pipe.clear();
+                    self.spare.push(pipe);
+                }
+            }
+        }
+    }
+}

@@ -58,7 +58,12 @@ impl Exchange {
     /// Reads heads, interim and final, until the body begins or bytes are missing.
     fn look_for_response(&mut self, scratch: &mut Vec<u8>, now: Moment) -> Result<(), Reject> {
         while let Some(request) = &mut self.request {
-            let Receiving::Head { scan, interims } = &mut request.receiving else {
+            let Receiving::Head {
+                scan,
+                interims,
+                keeps,
+            } = &mut request.receiving
+            else {
                 break;
             };
             if self.down.unjudged().is_empty() {
@@ -76,15 +81,20 @@ impl Exchange {
             let head = head::response(&self.down.unjudged()[..found], to_head)?;
             scratch.clear();
             self.mark = now;
+            let keeps = *keeps && head.persistent;
             if head.interim {
                 let interims = *interims + 1;
                 request.receiving = Receiving::Head {
                     scan: HeadScan::response(),
                     interims,
+                    keeps,
                 };
                 self.pass_interim(&head, found, interims, scratch)?;
+            } else if head.status == 101 {
+                // Nobody was asked to switch: what comes behind it is not HTTP.
+                return Err(refusal(Reason::StatusInvalid));
             } else {
-                self.begin_answer(&head, found, scratch);
+                self.begin_answer(&head, found, keeps, scratch);
             }
         }
         Ok(())
@@ -98,7 +108,7 @@ impl Exchange {
         interims: u8,
         scratch: &mut Vec<u8>,
     ) -> Result<(), Reject> {
-        if head.status == 101 || interims > limits::INTERIM_RESPONSES_MAX {
+        if interims > limits::INTERIM_RESPONSES_MAX {
             return Err(refusal(Reason::StatusInvalid));
         }
         let modern = self
@@ -113,12 +123,18 @@ impl Exchange {
     }
 
     /// The final head: decides how the body goes out and whether the client stays.
-    fn begin_answer(&mut self, head: &ResponseHead, length: usize, scratch: &mut Vec<u8>) {
+    fn begin_answer(
+        &mut self,
+        head: &ResponseHead,
+        length: usize,
+        keeps: bool,
+        scratch: &mut Vec<u8>,
+    ) {
         let Some(request) = &mut self.request else {
             return;
         };
         let modern = matches!(request.head.version, Version::Http11);
-        let keep = if head.persistent {
+        let keep = if keeps {
             Keep::For(
                 head.keep_alive_timeout
                     .map(|seconds| Span::seconds(u64::from(seconds))),

@@ -262,7 +262,11 @@ impl Run<'_, '_> {
         });
         self.attached = Some(at);
         self.server = Stream::default();
-        let got = Dialled { authority: "backend.test:80", own_host: false, reused };
+        let got = Dialled {
+            authority: "backend.test:80",
+            own_host: false,
+            reused,
+        };
         self.session
             .dialled(got, &mut self.machine.scratch, Moment(1));
     }
@@ -313,6 +317,9 @@ impl Run<'_, '_> {
         }
         let ended = self.server.ending != Ending::Stays;
         self.record.answers.push((method, answer, ended));
+        while early && !self.server.later.is_empty() {
+            self.server.arrive();
+        }
     }
 
     fn reclaim(&mut self) {

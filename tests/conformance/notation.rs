@@ -87,9 +87,7 @@ fn brace<'a>(text: &'a str, out: &mut Vec<u8>) -> &'a str {
         _ => {
             let counted = inner.rsplit_once('*');
             let (what, count) = counted.unwrap_or_else(|| panic!("no such brace: {text}"));
-            let count = count
-                .parse()
-                .unwrap_or_else(|_| panic!("a count: {inner}"));
+            let count = count.parse().unwrap_or_else(|_| panic!("a count: {inner}"));
             out.extend(bytes(what).repeat(count));
             return rest;
         }

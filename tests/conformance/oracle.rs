@@ -139,6 +139,7 @@ fn answers(sent: &[Message], record: &Record) -> Result<(), String> {
     let mut given = record.answers.iter();
     let mut local = record.refusals.iter();
     let mut finals = 0;
+    let mut kept = None;
     let ended = record.closed && !record.reset;
     while !rest.is_empty() {
         let method = sent
@@ -154,16 +155,16 @@ fn answers(sent: &[Message], record: &Record) -> Result<(), String> {
             Err(Stop::Short) => return Err(format!("an answer without end: {}", shown(rest))),
         };
         let own = is_own(&answer);
-        if own && refused(record) && headless(rest) {
-            // HEAD, refused before or after it was understood: with a body, or without.
-            let (_, whole) = reference::response(rest, b"GET", ended).unwrap_or((answer, length));
-            rest = &rest[whole..];
-            continue;
-        }
+        // HEAD, refused before or after it was understood: with a body, or without.
+        let length = match reference::response(rest, b"GET", ended) {
+            Ok((_, whole)) if own && refused(record) && headless(rest) => whole,
+            _ => length,
+        };
         rest = &rest[length..];
         if answer.status() < 200 {
             continue;
         }
+        kept = Some(promises(&answer, sent.get(finals)));
         finals += 1;
         if own {
             let said = local.next().map(|(status, _)| *status);
@@ -174,7 +175,25 @@ fn answers(sent: &[Message], record: &Record) -> Result<(), String> {
             return Err(format!("an answer that no backend gave: {answer:?}"));
         }
     }
-    Ok(())
+    match kept {
+        Some(kept) if kept == record.closed && !gone(record) && !record.reset => Err(format!(
+            "said to be kept: {kept}, closed: {}",
+            record.closed
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client may take its connection for kept, RFC 9112 section 9.3.
+fn promises(answer: &Message, request: Option<&Message>) -> bool {
+    let says = |what: &[u8]| {
+        let mut said = answer.values(b"connection");
+        said.any(|value| value.eq_ignore_ascii_case(what))
+    };
+    match request {
+        Some(request) if request.start[2] == b"HTTP/1.0" => says(b"keep-alive"),
+        _ => !says(b"close"),
+    }
 }
 
 fn gone(record: &Record) -> bool {

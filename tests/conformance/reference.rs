@@ -168,7 +168,7 @@ impl Walk<'_> {
         let fields = self.fields()?;
         let body = match self.framing(&fields)? {
             Body::UntilClose => Body::None,
-            body => body,
+            body @ (Body::None | Body::Length(_) | Body::Chunks) => body,
         };
         let (body, trailers) = self.body(body)?;
         Ok(Message {

@@ -131,8 +131,13 @@ pub(super) enum Sending {
 /// How far the answer is.
 #[derive(Clone, Debug)]
 pub(super) enum Receiving {
-    /// Its head is awaited, after this many interim ones.
-    Head { scan: HeadScan, interims: u8 },
+    /// Its head is awaited, after this many interim ones; whether these allow for the connection
+    /// to be used again.
+    Head {
+        scan: HeadScan,
+        interims: u8,
+        keeps: bool,
+    },
     /// So many body bytes have yet to come.
     Length(u64),
     /// The body comes in chunks.

@@ -16,6 +16,7 @@ use super::step::Outcome;
 use super::step::Undialled;
 use crate::base::Fault;
 use crate::http::Reject;
+use crate::http::Version;
 use crate::http::emit;
 
 /// Seconds after which a client may try again when nobody is up: the probes' interval.
@@ -68,7 +69,9 @@ impl Exchange {
             self.up.clear();
             return false;
         };
-        let persistent = request.persistent;
+        // An HTTP/1.0 client would have to be told that its connection is kept.
+        let modern = matches!(request.head.version, Version::Http11);
+        let persistent = request.persistent && modern;
         if request.head_bytes > 0 {
             let bytes = std::mem::take(&mut request.head_bytes);
             self.up.skip(bytes);

@@ -119,6 +119,7 @@ impl Exchange {
             receiving: Receiving::Head {
                 scan: HeadScan::response(),
                 interims: 0,
+                keeps: true,
             },
             tries: 0,
             persistent: head.persistent && self.life != Life::Last,
@@ -165,8 +166,8 @@ impl Exchange {
             emit::request(scratch, received, &request.head, &forward);
             self.up.replace(request.head_bytes, scratch);
             request.head_bytes = 0;
-            self.judge_body(scratch);
             self.welcome_body();
+            self.judge_body(scratch);
         } else {
             self.up.rewind();
             // A head that names another host than the client did gets the right one again.

@@ -59,7 +59,12 @@ impl Exchange {
     /// Reads heads, interim and final, until the body begins or bytes are missing.
     fn look_for_response(&mut self, scratch: &mut Vec<u8>, now: Moment) -> Result<(), Reject> {
         while let Some(request) = &mut self.request {
-            let Receiving::Head { scan, interims } = &mut request.receiving else {
+            let Receiving::Head {
+                scan,
+                interims,
+                keeps,
+            } = &mut request.receiving
+            else {
                 break;
             };
             if self.down.unjudged().is_empty() {
@@ -80,15 +85,17 @@ impl Exchange {
             if head.status == 101 {
                 return self.switch(&head, found, scratch);
             }
+            let keeps = *keeps && head.persistent;
             if head.interim {
                 let interims = *interims + 1;
                 request.receiving = Receiving::Head {
                     scan: HeadScan::response(),
                     interims,
+                    keeps,
                 };
                 self.pass_interim(&head, found, interims, scratch)?;
             } else {
-                self.begin_answer(&head, found, scratch);
+                self.begin_answer(&head, found, keeps, scratch);
             }
         }
         Ok(())
@@ -139,12 +146,18 @@ impl Exchange {
     }
 
     /// The final head: decides how the body goes out and whether the client stays.
-    fn begin_answer(&mut self, head: &ResponseHead, length: usize, scratch: &mut Vec<u8>) {
+    fn begin_answer(
+        &mut self,
+        head: &ResponseHead,
+        length: usize,
+        keeps: bool,
+        scratch: &mut Vec<u8>,
+    ) {
         let Some(request) = &mut self.request else {
             return;
         };
         let modern = matches!(request.head.version, Version::Http11);
-        let keep = if head.persistent {
+        let keep = if keeps {
             Keep::For(
                 head.keep_alive_timeout
                     .map(|seconds| Span::seconds(u64::from(seconds))),
@@ -172,7 +185,7 @@ impl Exchange {
         let early = !matches!(request.sending, Sending::Whole);
         // Bytes behind a head that asked for another protocol, and did not get it, are of that
         // protocol and not a request.
-        let stray = request.head.upgrade != Upgrade::None && !self.up.unjudged().is_empty();
+        let stray = request.head.upgrade == Upgrade::Wanted && !self.up.unjudged().is_empty();
         let closes = matches!(framing, Framing::UntilClose) || stray;
         request.persistent &= !early && !closes && self.life != Life::Last;
         request.receiving = receiving;

@@ -55,10 +55,10 @@ pub(super) fn request_line(line: &[u8]) -> Reason {
         Reason::MethodTooLong
     } else if !is_token(method) {
         Reason::MethodInvalid
-    } else if version == b"HTTP/1.1" || version == b"HTTP/1.0" {
-        Reason::BadTarget
     } else if target.is_empty() {
         Reason::RequestLineInvalid
+    } else if version == b"HTTP/1.1" || version == b"HTTP/1.0" {
+        Reason::BadTarget
     } else if is_version(version) {
         Reason::VersionUnsupported
     } else {

@@ -1,0 +1,48 @@
+//! HTTP/1.1 without an ambiguity: what is let through, what is refused and why, byte for byte.
+//!
+//! The rules are data (`cases/*.case`, see `case.rs` for the format), delivered in every way that
+//! a network can cut them, and each outcome is judged twice: against the case, and by an oracle
+//! that knows no case but a second, independent reading of HTTP/1.1 (`reference.rs`).
+
+mod case;
+mod delivery;
+mod machine;
+mod notation;
+mod oracle;
+mod reference;
+mod verdict;
+
+use std::collections::BTreeSet;
+
+use machine::Machine;
+
+#[test]
+fn every_case_comes_out_as_it_says() {
+    let cases = case::all();
+    let mut machine = Machine::new();
+    let mut deliveries = 0;
+    let mut wrong = Vec::new();
+    for case in &cases {
+        match verdict::check(case, &mut machine) {
+            Ok(count) => deliveries += count,
+            Err(why) => wrong.push(why),
+        }
+    }
+    println!("{} cases, {deliveries} deliveries", cases.len());
+    assert!(
+        wrong.is_empty(),
+        "{} cases are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
+    assert!(cases.len() >= 400 && deliveries >= 10 * cases.len());
+}
+
+/// A name that is there twice was copied and not changed.
+#[test]
+fn cases_have_names_of_their_own() {
+    let cases = case::all();
+    let name = |case: &case::Case| case.name.splitn(3, ':').skip(2).collect::<String>();
+    let names: BTreeSet<String> = cases.iter().map(name).collect();
+    assert_eq!(names.len(), cases.len());
+}

@@ -382,6 +382,8 @@ impl Exchange {
 
     pub(super) const fn finished(&mut self, now: Moment) {
         self.mark = now;
+        // What was read ahead is thrown away like what still comes, which needs the room.
+        self.up.clear();
         self.phase = Phase::Lingering(crate::limits::LINGER_BYTES_MAX);
     }
 

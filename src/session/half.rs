@@ -253,7 +253,7 @@ impl Half {
     }
 
     /// Forgets all bytes.
-    pub fn clear(&mut self) {
+    pub const fn clear(&mut self) {
         self.rest();
     }
 

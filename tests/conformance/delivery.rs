@@ -43,6 +43,8 @@ pub(crate) struct Record {
     pub(crate) finished: bool,
     /// The client's connection was ended before the client ended it.
     pub(crate) closed: bool,
+    /// The backend closed last of all, because nothing else went on.
+    pub(crate) forced: bool,
     /// The client's connection was reset.
     pub(crate) reset: bool,
     pub(crate) outcome: Option<Outcome>,

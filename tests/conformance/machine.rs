@@ -189,13 +189,15 @@ impl Run<'_, '_> {
         if self.client.arrive() {
             return true;
         }
-        for stream in [&mut self.client, &mut self.server] {
-            if !stream.ended {
-                stream.ended = true;
-                return true;
-            }
+        if !self.client.ended {
+            self.client.ended = true;
+            return true;
         }
-        false
+        if let Some(answer) = self.record.answers.last_mut() {
+            answer.2 = true;
+        }
+        self.record.forced = true;
+        !std::mem::replace(&mut self.server.ended, true)
     }
 
     fn read(&mut self, side: Side) {
@@ -290,14 +292,14 @@ impl Run<'_, '_> {
         let connection = &mut self.record.connections[at];
         let scripted = self.requests == self.origin.plain;
         let unread = &connection.received[connection.judged..];
-        let early = scripted && self.origin.early && !connection.answered;
-        if early && reference::head_length(unread).is_some() {
-            connection.answered = true;
-        } else if let Ok((_, length)) = reference::request(Reader::Strict, unread) {
+        let early = scripted && self.origin.early && reference::head_length(unread).is_some();
+        if let Ok((_, length)) = reference::request(Reader::Strict, unread) {
             connection.judged += length;
             if std::mem::take(&mut connection.answered) {
                 return;
             }
+        } else if early && !connection.answered {
+            connection.answered = true;
         } else {
             return;
         }

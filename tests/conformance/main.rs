@@ -7,8 +7,10 @@
 mod case;
 mod delivery;
 mod machine;
+mod mutate;
 mod notation;
 mod oracle;
+mod random;
 mod reference;
 mod verdict;
 

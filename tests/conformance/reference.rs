@@ -227,7 +227,7 @@ impl Walk<'_> {
             if !is_token(name) || !value.iter().all(plain) {
                 return Err(Stop::Wrong("field line"));
             }
-            let value = trimmed(value, self.reader);
+            let value = trimmed(value, Reader::Strict);
             fields.push((name.to_ascii_lowercase(), value.to_vec()));
         }
     }
@@ -236,7 +236,7 @@ impl Walk<'_> {
     fn framing(&self, fields: &[Field]) -> Result<Body, Stop> {
         let values = |name: &[u8]| -> Vec<&[u8]> {
             let named = fields.iter().filter(|field| field.0 == name);
-            named.map(|field| field.1.as_slice()).collect()
+            named.map(|field| trimmed(&field.1, self.reader)).collect()
         };
         let lengths = values(b"content-length");
         let codings = values(b"transfer-encoding");

@@ -557,7 +557,16 @@ fn expectations_and_upgrades() {
         wish("GET", "Connection: upgrade\r\nUpgrade: chat/2"),
         Upgrade::Wanted
     );
-    for never in ["h2c", "H2", "HTTP/2.0", "TLS/1.0", "websocket, h2c", ""] {
+    for never in [
+        "websocket\r\nUpgrade: websocket",
+        "h2c\r\nUpgrade: websocket",
+        "h2c",
+        "H2",
+        "HTTP/2.0",
+        "TLS/1.0",
+        "websocket, h2c",
+        "",
+    ] {
         let fields = format!("Connection: upgrade\r\nUpgrade: {never}");
         assert_ne!(wish("GET", &fields), Upgrade::Wanted, "{never}");
     }

@@ -12,6 +12,7 @@ mod notation;
 mod oracle;
 mod random;
 mod reference;
+mod socket;
 mod verdict;
 
 use std::collections::BTreeSet;

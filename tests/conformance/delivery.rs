@@ -83,6 +83,16 @@ pub(crate) const SPLITS: [Split; 8] = [
     Split::Random(5),
 ];
 
+impl Record {
+    /// What backends got, all connections together.
+    pub(crate) fn received(&self) -> Vec<u8> {
+        self.connections
+            .iter()
+            .flat_map(|one| one.received.iter().copied())
+            .collect()
+    }
+}
+
 impl Split {
     pub(crate) fn pieces(self, bytes: &[u8]) -> Vec<&[u8]> {
         match self {

@@ -14,6 +14,7 @@ use tidegate::http::Reason;
 
 use crate::case::{self, Case, Ending, Verdict};
 use crate::delivery::{Connection, Origin, Proxy, Record, Split};
+use crate::folder;
 use crate::notation::shown;
 use crate::oracle;
 use crate::reference::{self, Reader};
@@ -182,7 +183,10 @@ fn serve(mut stream: TcpStream, backend: &Mutex<Backend>) {
 
 #[test]
 fn the_program_does_what_a_session_does() {
-    let mut cases: Vec<Case> = case::all().into_iter().filter(is_sendable).collect();
+    let mut cases: Vec<Case> = case::all(&folder())
+        .into_iter()
+        .filter(is_sendable)
+        .collect();
     // What a backend gets only the beginning of may reach it late: last, when it is in no way.
     cases.sort_by_key(leaves_a_rest);
     let mut balancer = Balancer::start();

@@ -13,6 +13,8 @@ mod link;
 mod net;
 #[path = "sim/queue.rs"]
 mod queue;
+#[path = "sim/suite.rs"]
+mod suite;
 #[path = "sim/trace.rs"]
 mod trace;
 #[path = "sim/verbs.rs"]
@@ -24,8 +26,8 @@ use std::io;
 
 use tidegate::base::Fault as Cause;
 
-use worlds::blocked;
-use worlds::everywhere;
+use suite::blocked;
+use suite::everywhere;
 
 #[test]
 fn a_connection_outlives_the_want_of_descriptors_in_the_queue() {

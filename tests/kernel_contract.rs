@@ -14,6 +14,8 @@ mod link;
 mod net;
 #[path = "sim/queue.rs"]
 mod queue;
+#[path = "sim/suite.rs"]
+mod suite;
 #[path = "sim/trace.rs"]
 mod trace;
 #[path = "sim/verbs.rs"]
@@ -29,9 +31,9 @@ use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
 use tidegate::engine::kernel::News;
 
-use worlds::Suite;
-use worlds::blocked;
-use worlds::everywhere;
+use suite::Suite;
+use suite::blocked;
+use suite::everywhere;
 
 #[test]
 fn a_listener_says_would_block_until_somebody_knocks_and_after() {

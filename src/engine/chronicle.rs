@@ -22,8 +22,8 @@ fn more(swallowed: u64) -> String {
 
 /// A server could not be connected to.
 pub(super) fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel: &mut dyn Kernel) {
-    if !hub.probes_on() && how == "request" {
-        // Without probes nobody would ever find out that the server is well again.
+    if !hub.probes_on() {
+        // Nobody would ever find out that the server is well again.
         return;
     }
     let flip = hub.peers.failed(id, fault, hub.now);

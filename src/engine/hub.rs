@@ -189,7 +189,8 @@ impl Hub {
 
     pub(super) fn give(&mut self, window: Window) {
         self.windows.give(window);
-        self.queue.extend(self.starved.pop());
+        // All of them: the first may be gone, or need none any more.
+        self.queue.extend(self.starved.drain(..));
     }
 
     pub(super) fn probes_on(&self) -> bool {

@@ -18,6 +18,7 @@ use super::step::Outcome;
 use super::step::Policy;
 use super::step::Step;
 use super::step::Wish;
+use super::tunnel::Tunnel;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::time::Moment;
@@ -75,6 +76,8 @@ pub(super) enum Phase {
     Redialling,
     /// Bytes move.
     Running,
+    /// The server speaks another protocol now: [`super::Session`] makes a tunnel of this.
+    Switched,
     /// Our own answer goes out; then the connection ends or the next request begins.
     Replying,
     /// The last answer is out: tell the client that nothing more comes.
@@ -195,7 +198,7 @@ impl Exchange {
                 self.phase = Phase::Dialling;
                 Step::Redial(Fault::TimedOut)
             }
-            Phase::Idle | Phase::Head(_) | Phase::Dialling => Step::Wait,
+            Phase::Idle | Phase::Head(_) | Phase::Dialling | Phase::Switched => Step::Wait,
             Phase::Running => self.running(can),
             Phase::Replying => self.replying(can),
             Phase::Finishing => Step::Finish(Side::Client),
@@ -311,7 +314,9 @@ impl Exchange {
             Phase::Idle if self.life == Life::New => Waiting::FirstHead,
             Phase::Idle => Waiting::NextHead,
             Phase::Head(_) => Waiting::Head,
-            Phase::Wanting(_) | Phase::Redialling | Phase::Over(_) => return None,
+            Phase::Wanting(_) | Phase::Redialling | Phase::Switched | Phase::Over(_) => {
+                return None;
+            }
             Phase::Dialling => Waiting::Dial,
             Phase::Running => self.running_waits(),
             Phase::Replying => Waiting::ClientTakes,
@@ -364,6 +369,15 @@ impl Exchange {
                 None => self.down.wrote(count, false),
             },
         }
+    }
+
+    /// The tunnel that this has become, once the server has switched protocols.
+    pub(super) fn switched(&mut self, now: Moment) -> Option<Tunnel> {
+        if !matches!(self.phase, Phase::Switched) {
+            return None;
+        }
+        let (up, down) = (std::mem::take(&mut self.up), std::mem::take(&mut self.down));
+        Some(Tunnel::joined(Rc::clone(&self.policy), up, down, now))
     }
 
     pub(super) const fn finished(&mut self, now: Moment) {

@@ -117,7 +117,12 @@ impl Session {
     /// `count` bytes, at least one, were read from `side`. `scratch` is memory for a head.
     pub fn filled(&mut self, side: Side, count: usize, scratch: &mut Vec<u8>, now: Moment) {
         match self {
-            Self::Exchange(exchange) => exchange.filled(side, count, scratch, now),
+            Self::Exchange(exchange) => {
+                exchange.filled(side, count, scratch, now);
+                if let Some(tunnel) = exchange.switched(now) {
+                    *self = Self::Tunnel(tunnel);
+                }
+            }
             Self::Tunnel(tunnel) => tunnel.filled(side, count, now),
         }
     }

@@ -26,6 +26,7 @@ use crate::http::chunked::Keep as ChunkKeep;
 use crate::http::emit;
 use crate::http::head;
 use crate::http::head::HeadScan;
+use crate::http::head::Upgrade;
 use crate::limits;
 
 impl Exchange {
@@ -59,6 +60,7 @@ impl Exchange {
             Phase::Wanting(_)
             | Phase::Dialling
             | Phase::Redialling
+            | Phase::Switched
             | Phase::Replying
             | Phase::Finishing
             | Phase::Over(_) => {}
@@ -159,7 +161,7 @@ impl Exchange {
                     emit::HostRule::Literal(got.authority)
                 },
                 trusted: false,
-                upgrade: false,
+                upgrade: request.head.upgrade == Upgrade::Wanted,
             };
             emit::request(scratch, received, &request.head, &forward);
             self.up.replace(request.head_bytes, scratch);
@@ -333,7 +335,7 @@ impl Exchange {
                 | Waiting::Dial
                 | Waiting::Linger => self.cut(Fault::TimedOut),
             },
-            Phase::Wanting(_) | Phase::Redialling | Phase::Over(_) => {}
+            Phase::Wanting(_) | Phase::Redialling | Phase::Switched | Phase::Over(_) => {}
         }
     }
 }

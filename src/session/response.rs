@@ -28,6 +28,7 @@ use crate::http::emit;
 use crate::http::head;
 use crate::http::head::HeadScan;
 use crate::http::head::ResponseHead;
+use crate::http::head::Upgrade;
 use crate::limits;
 
 impl Exchange {
@@ -81,6 +82,9 @@ impl Exchange {
             let head = head::response(&self.down.unjudged()[..found], to_head)?;
             scratch.clear();
             self.mark = now;
+            if head.status == 101 {
+                return self.switch(&head, found, scratch);
+            }
             let keeps = *keeps && head.persistent;
             if head.interim {
                 let interims = *interims + 1;
@@ -90,9 +94,6 @@ impl Exchange {
                     keeps,
                 };
                 self.pass_interim(&head, found, interims, scratch)?;
-            } else if head.status == 101 {
-                // Nobody was asked to switch: what comes behind it is not HTTP.
-                return Err(refusal(Reason::StatusInvalid));
             } else {
                 self.begin_answer(&head, found, keeps, scratch);
             }
@@ -119,6 +120,28 @@ impl Exchange {
             emit::interim(scratch, &self.down.unjudged()[..length], head);
         }
         self.down.replace(length, scratch);
+        Ok(())
+    }
+
+    /// The server has agreed to another protocol (RFC 9110 section 7.8): from here on the
+    /// connection is a tunnel. Only now may bytes that the client sent behind its head go on.
+    fn switch(
+        &mut self,
+        head: &ResponseHead,
+        length: usize,
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), Reject> {
+        let wanted = self
+            .request
+            .as_ref()
+            .is_some_and(|r| r.head.upgrade == Upgrade::Wanted);
+        let sent = self.up.pending().is_empty();
+        if !wanted || !sent {
+            return Err(refusal(Reason::StatusInvalid));
+        }
+        emit::interim(scratch, &self.down.unjudged()[..length], head);
+        self.down.replace(length, scratch);
+        self.phase = Phase::Switched;
         Ok(())
     }
 
@@ -160,7 +183,10 @@ impl Exchange {
         };
         // An answer before the request is whole: the rest of it has no place to go.
         let early = !matches!(request.sending, Sending::Whole);
-        let closes = matches!(framing, Framing::UntilClose);
+        // Bytes behind a head that asked for another protocol, and did not get it, are of that
+        // protocol and not a request.
+        let stray = request.head.upgrade == Upgrade::Wanted && !self.up.unjudged().is_empty();
+        let closes = matches!(framing, Framing::UntilClose) || stray;
         request.persistent &= !early && !closes && self.life != Life::Last;
         request.receiving = receiving;
         self.server_keep = keep;

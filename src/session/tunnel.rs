@@ -56,6 +56,22 @@ impl Tunnel {
         }
     }
 
+    /// For two sides that have agreed on what goes through it: what is here already goes first.
+    pub(super) fn joined(policy: Rc<Policy>, mut up: Half, mut down: Half, now: Moment) -> Self {
+        for half in [&mut up, &mut down] {
+            half.release();
+            half.pass(half.unjudged().len());
+        }
+        Self {
+            policy,
+            up,
+            down,
+            phase: Phase::Running,
+            mark: now,
+            incident: None,
+        }
+    }
+
     pub(super) fn next(&mut self, can: Can) -> Step {
         match self.phase {
             Phase::Wanting => {

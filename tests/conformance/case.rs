@@ -12,6 +12,7 @@
 //! - a line that the client must get                 -| the same without CRLF
 //! each V W X       the case once for each value, in place of every {}
 //! +end  +reset     the backend ends or resets its connection behind its answer
+//! alone            bytes behind the request would be no request: not delivered before another
 //! early            the backend answers as soon as it has the head
 //! backend kept     its connection serves others afterwards (or: backend closed)
 //! forward [close]  verdict: passed on; the client's connection is closed afterwards
@@ -45,6 +46,7 @@ pub(crate) struct Case {
     pub(crate) shown: Vec<u8>,
     pub(crate) ending: Ending,
     pub(crate) early: bool,
+    pub(crate) alone: bool,
     /// Whether the backend's connection is kept, if it matters.
     pub(crate) kept: Option<bool>,
     pub(crate) verdict: Verdict,
@@ -147,6 +149,7 @@ impl Block<'_> {
             shown: Vec::new(),
             ending: Ending::Stays,
             early: false,
+            alone: false,
             kept: None,
             verdict: Verdict::Unfinished,
         };
@@ -197,6 +200,7 @@ impl Case {
             ["+end"] => self.ending = Ending::Ends,
             ["+reset"] => self.ending = Ending::Resets,
             ["early"] => self.early = true,
+            ["alone"] => self.alone = true,
             ["backend", "kept"] => self.kept = Some(true),
             ["backend", "closed"] => self.kept = Some(false),
             verdict => {

@@ -150,8 +150,8 @@ impl Run<'_, '_> {
                 Step::Read(side) => self.read(side),
                 Step::Write(side) => self.write(side),
                 Step::Finish(side) => {
-                    assert_eq!(side, Side::Client, "a server is never half-closed");
-                    self.record.finished = true;
+                    // A server is half-closed only by a tunnel.
+                    self.record.finished |= side == Side::Client;
                     self.session.finished(side, Moment(1));
                 }
                 Step::Dial(_) => self.dial(),

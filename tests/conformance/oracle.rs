@@ -62,11 +62,21 @@ fn canonical(request: &Message) -> Result<(), String> {
     let framing = count(b"content-length") + count(b"transfer-encoding");
     let hop = HOP
         .iter()
+        .filter(|name| !(asks_upgrade(request) && UPGRADE.contains(name)))
         .find(|name| count(name) > 0 && !OURS.contains(name));
     if count(b"host") != 1 || framing > 1 || hop.is_some() {
         return Err(format!("not canonical: {request:?}"));
     }
     Ok(())
+}
+
+/// The two fields that ask for another protocol, RFC 9110 section 7.8.
+const UPGRADE: [&[u8]; 2] = [b"connection", b"upgrade"];
+
+/// Whether it asks for another protocol, and for nothing else of this hop.
+fn asks_upgrade(request: &Message) -> bool {
+    let connection: Vec<_> = request.values(b"connection").collect();
+    connection == [b"upgrade"] && request.values(b"upgrade").count() == 1
 }
 
 /// Whether `got` is `sent`, as a proxy may change it.
@@ -89,6 +99,9 @@ fn same(sent: &Message, got: &Message) -> Result<(), String> {
         .ok_or("no Via")?;
     right.remove(via);
     right.retain(|field| !OURS.contains(&field.0.as_slice()));
+    if asks_upgrade(got) {
+        right.retain(|field| !UPGRADE.contains(&field.0.as_slice()));
+    }
     if left != right {
         return Err(format!("fields {left:?} became {right:?}"));
     }

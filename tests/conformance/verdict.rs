@@ -25,7 +25,7 @@ pub(crate) fn check(case: &Case, proxy: &mut impl Proxy) -> Result<usize, String
     let mut ways: Vec<(Place, Split)> = SPLITS.map(|split| (Place::Alone, split)).to_vec();
     for split in [Split::Whole, Split::Lines, Split::Random(6)] {
         ways.push((Place::Behind, split));
-        if goes_on(case) {
+        if goes_on(case) && !case.alone {
             ways.push((Place::Before, split));
         }
     }

@@ -135,6 +135,7 @@ impl SimKernel {
             let now = self.net.now;
             let proxy = &self.net.parties[PROXY as usize];
             if !proxy.changed.is_empty() || !self.net.news.is_empty() {
+                self.crowd();
                 return;
             }
             if let Some(until) = until {
@@ -157,6 +158,21 @@ impl SimKernel {
             }
             .max(now);
         }
+    }
+
+    /// Lets a little more happen before what is ready is reported.
+    fn crowd(&mut self) {
+        if !self.net.faults.strikes(Fault::Crowded) {
+            return;
+        }
+        let end = self.net.now + Span(self.net.faults.below(2_000_000));
+        while let Some(next) = self.net.queue.next()
+            && next <= end
+        {
+            self.net.now = next.max(self.net.now);
+            self.turn();
+        }
+        self.net.now = end;
     }
 
     /// Turns edges into events. True if none were kept back.

@@ -91,7 +91,9 @@ pub(crate) const fn byte(id: usize, answer: bool, at: usize) -> u8 {
     let mixed = id
         .wrapping_mul(0x9e37_79b9)
         .wrapping_add(at.wrapping_mul(31));
-    (mixed >> 3) as u8 ^ (at >> 8) as u8 ^ if answer { 0xa5 } else { 0 }
+    let [_, low, ..] = mixed.to_le_bytes();
+    let [_, high, ..] = at.to_le_bytes();
+    low ^ high ^ if answer { 0xa5 } else { 0 }
 }
 
 /// Appends that much of a body.

@@ -278,11 +278,13 @@ impl Actor for Origin {
             let Err(error) = self.serve(net, ready.socket) else {
                 continue;
             };
-            match error.kind() {
-                io::ErrorKind::WouldBlock => continue,
-                io::ErrorKind::ConnectionAborted => net.abort(ready.socket),
-                _ if self.connections.contains_key(&ready.socket) => net.close(ready.socket),
-                _ => {}
+            if error.kind() == io::ErrorKind::WouldBlock {
+                continue;
+            }
+            if error.kind() == io::ErrorKind::ConnectionAborted {
+                net.abort(ready.socket);
+            } else if self.connections.contains_key(&ready.socket) {
+                net.close(ready.socket);
             }
             self.connections.remove(&ready.socket);
             if net.below(1000) < self.weather.get().crash {

@@ -121,6 +121,33 @@ fn resources_run_out_where_the_bounds_say() {
 }
 
 #[test]
+fn the_end_may_come_with_the_bytes_and_then_has_no_edge_of_its_own() {
+    // Whoever stops at the short read here, `ended` or not, waits for ever.
+    let rode = |seed| {
+        let mut kernel = SimKernel::new(seed);
+        let listener = kernel.listen(FRONT).unwrap();
+        let peer = kernel.guest().connect(FRONT).unwrap();
+        kernel.wait(None, &mut Vec::new());
+        let socket = kernel.accept(listener).unwrap().0;
+        kernel.wait(None, &mut Vec::new());
+        kernel.guest().write(peer, b"all").unwrap();
+        kernel.guest().close(peer);
+        let mut ready = Vec::new();
+        kernel.wait(None, &mut ready);
+        assert_eq!(kernel.read(socket, &mut [0; 8]).unwrap(), 3);
+        let ended = ready[0].ended;
+        let until = kernel.now() + Span::seconds(1);
+        ready.clear();
+        kernel.wait(Some(until), &mut ready);
+        assert_eq!(ready.is_empty(), ended);
+        assert_eq!(kernel.read(socket, &mut [0; 8]).unwrap(), 0);
+        ended
+    };
+    let rides = (0..100).filter(|seed| rode(*seed)).count();
+    assert!((20..80).contains(&rides), "{rides} of 100");
+}
+
+#[test]
 fn signals_and_names_are_news() {
     let mut kernel = SimKernel::new(1);
     let address = [Ipv4Addr::new(10, 0, 0, 9).into()];

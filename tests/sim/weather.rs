@@ -68,8 +68,8 @@ impl Weather {
         // A byte that vanishes without a word is found by a timeout of a minute: seldom is enough.
         let swallows = random.permille(200);
         faults.set(Fault::Silenced, u16::from(swallows));
-        // Bytes behind an answer that arrive when the connection carries the next request cannot be
-        // told from its answer by anybody. So where there are such bytes, they come with the answer.
+        // Bytes behind an answer that arrive when the connection carries the next request cannot
+        // be told from its answer by anybody. So where there are some, they come with the answer.
         let surplus = random.permille(300);
         if surplus {
             for fault in LATE {

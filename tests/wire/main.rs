@@ -17,6 +17,7 @@ mod message;
 mod origin;
 mod proxying;
 mod tcp;
+mod upgrade;
 
 use std::time::Duration;
 

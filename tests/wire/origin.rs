@@ -246,7 +246,12 @@ impl Connection {
         thread::spawn(move || {
             let shared = Arc::clone(&connection.shared);
             (shared.serve)(&mut connection);
-            // Both handles go before anybody hears of it: what is seen as closed is closed.
+            // Both handles go before anybody hears of it: what is seen as closed is closed. A child
+            // that another test has just forked may hold a third one for a moment, which would
+            // hold the end back too; so it is said, unless it shall be a reset.
+            if !resets_when_closed(&connection.stream) {
+                let _ = connection.stream.shutdown(Shutdown::Write);
+            }
             drop(connection);
             let mut state = shared.lock();
             state.open.remove(&number);
@@ -367,4 +372,10 @@ fn bound(address: SocketAddr) -> Socket {
 
 fn reset_when_closed(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+fn resets_when_closed(stream: &TcpStream) -> bool {
+    SockRef::from(stream)
+        .linger()
+        .is_ok_and(|span| span.is_some())
 }

@@ -14,6 +14,7 @@ use crate::http::Version;
 use crate::http::head::authority;
 use crate::http::head::diagnosis;
 use crate::http::head::fields::Cuts;
+use crate::http::head::fields::is_token_byte;
 use crate::http::head::fields::piece;
 use crate::http::head::method::Method;
 use crate::http::head::survey::Survey;
@@ -24,10 +25,12 @@ use crate::limits;
 pub enum Upgrade {
     /// HTTP/1.1, as before.
     None,
-    /// RFC 6455: a GET in HTTP/1.1 without a body that names `websocket` alone.
-    WebSocket,
-    /// Anything else; never granted.
-    Other,
+    /// A protocol that takes the connection over once the server has agreed with a 101: asked for
+    /// by a GET in HTTP/1.1 without a body that names it alone. WebSocket (RFC 6455) and others.
+    Wanted,
+    /// What is never granted: another HTTP, or TLS, which would hide requests in a tunnel that
+    /// nobody judges; or any protocol, asked for in another way.
+    Refused,
 }
 
 /// A request head that was found sound. Small, and refers to the head by offsets only.
@@ -226,17 +229,24 @@ fn finish(
 }
 
 fn upgrade(version: Version, method: Method, framing: Framing, survey: &Survey<'_>) -> Upgrade {
-    match survey.upgrade {
-        Some(wanted) if survey.connection.upgrade => {
-            if wanted.eq_ignore_ascii_case(b"websocket")
-                && (version, method, framing) == (Version::Http11, Method::Get, Framing::None)
-            {
-                Upgrade::WebSocket
-            } else {
-                Upgrade::Other
-            }
-        }
-        _ => Upgrade::None,
+    let Some(wanted) = survey.upgrade.filter(|_| survey.connection.upgrade) else {
+        return Upgrade::None;
+    };
+    let starts = |prefix: &[u8]| {
+        wanted
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let hides_requests = starts(b"h2") || starts(b"http") || starts(b"tls");
+    let alone = !wanted.is_empty()
+        && wanted
+            .iter()
+            .all(|byte| is_token_byte(*byte) || *byte == b'/');
+    let plain = (version, method, framing) == (Version::Http11, Method::Get, Framing::None);
+    if plain && alone && !hides_requests {
+        Upgrade::Wanted
+    } else {
+        Upgrade::Refused
     }
 }
 

@@ -164,7 +164,8 @@ impl<'a> Survey<'a> {
                 Cut::Hop
             }
             Name::Upgrade if value.is_ascii() => {
-                self.upgrade = Some(value);
+                // Two of them are two opinions on what comes next: none is granted.
+                self.upgrade = Some(if self.upgrade.is_some() { b"" } else { value });
                 Cut::Upgrade
             }
             Name::Upgrade => return Err(Reason::NonAscii),

@@ -550,13 +550,26 @@ fn expectations_and_upgrades() {
         accepted(bytes.as_bytes()).upgrade
     };
     let fields = "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket";
-    assert_eq!(wish("GET", fields), Upgrade::WebSocket);
-    assert_eq!(wish("POST", fields), Upgrade::Other);
+    assert_eq!(wish("GET", fields), Upgrade::Wanted);
+    assert_eq!(wish("POST", fields), Upgrade::Refused);
     assert_eq!(wish("GET", "Upgrade: websocket"), Upgrade::None);
     assert_eq!(
-        wish("GET", "Connection: upgrade\r\nUpgrade: h2c"),
-        Upgrade::Other
+        wish("GET", "Connection: upgrade\r\nUpgrade: chat/2"),
+        Upgrade::Wanted
     );
+    for never in [
+        "websocket\r\nUpgrade: websocket",
+        "h2c\r\nUpgrade: websocket",
+        "h2c",
+        "H2",
+        "HTTP/2.0",
+        "TLS/1.0",
+        "websocket, h2c",
+        "",
+    ] {
+        let fields = format!("Connection: upgrade\r\nUpgrade: {never}");
+        assert_ne!(wish("GET", &fields), Upgrade::Wanted, "{never}");
+    }
     refused(&with("Upgrade: w\u{e9}bsocket"), Reason::NonAscii);
 }
 

@@ -124,7 +124,9 @@ impl Outcome {
     /// True if the client must see that its stream is not whole.
     #[must_use]
     pub const fn is_broken(self) -> bool {
-        matches!(self, Self::Cut(_) | Self::NoServer(_))
+        // A client that half-closed in the middle of its request may still read; what it was sent
+        // of an answer without a length would look whole.
+        matches!(self, Self::Cut(_) | Self::NoServer(_) | Self::ClientGone)
     }
 }
 

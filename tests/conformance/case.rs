@@ -73,10 +73,9 @@ pub(crate) enum Verdict {
     Cut,
 }
 
-/// All cases of all files, in order of name.
-pub(crate) fn all() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases");
-    let entries = fs::read_dir(&folder).expect("the folder of cases");
+/// All cases of all files of the folder, in order of name.
+pub(crate) fn all(folder: &Path) -> Vec<Case> {
+    let entries = fs::read_dir(folder).expect("the folder of cases");
     let mut paths: Vec<_> = entries
         .map(|entry| entry.expect("an entry").path())
         .collect();

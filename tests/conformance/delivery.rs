@@ -54,6 +54,8 @@ pub(crate) struct Record {
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
     pub(crate) received: Vec<u8>,
+    /// Where the bytes of another protocol begin, if it came to that.
+    pub(crate) switched: Option<usize>,
     /// Bytes that were whole requests.
     pub(crate) judged: usize,
     /// The request behind them was answered already.
@@ -82,6 +84,23 @@ pub(crate) const SPLITS: [Split; 8] = [
     Split::Random(4),
     Split::Random(5),
 ];
+
+impl Connection {
+    /// The part that is HTTP.
+    pub(crate) fn requests(&self) -> &[u8] {
+        &self.received[..self.switched.unwrap_or(self.received.len())]
+    }
+}
+
+impl Record {
+    /// What backends got, all connections together.
+    pub(crate) fn received(&self) -> Vec<u8> {
+        self.connections
+            .iter()
+            .flat_map(|one| one.received.iter().copied())
+            .collect()
+    }
+}
 
 impl Split {
     pub(crate) fn pieces(self, bytes: &[u8]) -> Vec<&[u8]> {

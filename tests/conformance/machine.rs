@@ -150,7 +150,9 @@ impl Run<'_, '_> {
                 Step::Read(side) => self.read(side),
                 Step::Write(side) => self.write(side),
                 Step::Finish(side) => {
-                    // A server is half-closed only by a tunnel.
+                    let switched = matches!(self.session, Session::Tunnel(_));
+                    let fine = side == Side::Client || switched;
+                    assert!(fine, "a server that speaks HTTP is never half-closed");
                     self.record.finished |= side == Side::Client;
                     self.session.finished(side, Moment(1));
                 }
@@ -218,6 +220,7 @@ impl Run<'_, '_> {
             space[..count].copy_from_slice(&unread[..count]);
             stream.read += count;
             self.session.filled(side, count, scratch, Moment(1));
+            self.note_switch();
         } else {
             assert!(
                 stream.ended && !stream.told,
@@ -230,6 +233,15 @@ impl Run<'_, '_> {
             } else {
                 self.session.ended(side, scratch, Moment(1));
             }
+        }
+    }
+
+    /// From here on the backend's connection is of another protocol.
+    fn note_switch(&mut self) {
+        if let (Session::Tunnel(_), Some(at)) = (&self.session, self.attached) {
+            let connection = &mut self.record.connections[at];
+            let length = connection.received.len();
+            connection.switched.get_or_insert(length);
         }
     }
 
@@ -290,6 +302,9 @@ impl Run<'_, '_> {
     fn serve(&mut self) {
         let Some(at) = self.attached else { return };
         let connection = &mut self.record.connections[at];
+        if connection.switched.is_some() {
+            return;
+        }
         let scripted = self.requests == self.origin.plain;
         let unread = &connection.received[connection.judged..];
         let early = scripted && self.origin.early && reference::head_length(unread).is_some();

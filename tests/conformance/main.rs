@@ -12,15 +12,23 @@ mod notation;
 mod oracle;
 mod random;
 mod reference;
+mod socket;
+mod trial;
 mod verdict;
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use machine::Machine;
 
+/// Where the cases are.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases")
+}
+
 #[test]
 fn every_case_comes_out_as_it_says() {
-    let cases = case::all();
+    let cases = case::all(&folder());
     let mut machine = Machine::new();
     let mut deliveries = 0;
     let mut wrong = Vec::new();
@@ -43,7 +51,7 @@ fn every_case_comes_out_as_it_says() {
 /// A name that is there twice was copied and not changed.
 #[test]
 fn cases_have_names_of_their_own() {
-    let cases = case::all();
+    let cases = case::all(&folder());
     let name = |case: &case::Case| case.name.splitn(3, ':').skip(2).collect::<String>();
     let names: BTreeSet<String> = cases.iter().map(name).collect();
     assert_eq!(names.len(), cases.len());

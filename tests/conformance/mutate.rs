@@ -4,16 +4,7 @@ use tidegate::base::random::Random;
 
 use crate::case::{Case, Ending, Verdict};
 use crate::delivery::Split;
-
-/// What a client sends, and what a backend answers.
-#[derive(Clone, Debug)]
-pub(crate) struct Input {
-    pub(crate) client: Vec<u8>,
-    pub(crate) answer: Vec<u8>,
-    pub(crate) ending: Ending,
-    pub(crate) early: bool,
-    pub(crate) split: Split,
-}
+use crate::trial::Input;
 
 /// The cases, as raw material.
 pub(crate) struct Corpus {

@@ -19,7 +19,7 @@ pub(crate) fn judge(client: &[u8], record: &Record) -> Result<(), String> {
     let (sent, _) = reference::requests(Reader::Strict, client);
     let mut next = 0;
     for connection in &record.connections {
-        let got = agreed(&connection.received)?;
+        let got = agreed(connection.requests())?;
         for request in &got {
             canonical(request)?;
             // Once more only on another connection, when the one before died without an answer.
@@ -100,6 +100,10 @@ fn same(sent: &Message, got: &Message) -> Result<(), String> {
     right.remove(via);
     right.retain(|field| !OURS.contains(&field.0.as_slice()));
     if asks_upgrade(got) {
+        let plain = got.start[0] == b"GET" && got.body.is_empty();
+        if !plain || !got.values(b"upgrade").eq(sent.values(b"upgrade")) {
+            return Err(format!("another upgrade than in {sent:?}"));
+        }
         right.retain(|field| !UPGRADE.contains(&field.0.as_slice()));
     }
     if left != right {
@@ -153,7 +157,7 @@ fn answers(sent: &[Message], record: &Record) -> Result<(), String> {
     let mut local = record.refusals.iter();
     let mut finals = 0;
     let mut kept = None;
-    let ended = !record.reset;
+    let ended = !record.reset && !gone(record);
     while !rest.is_empty() {
         let method = match sent.get(finals) {
             Some(sent) => sent.start[0].as_slice(),
@@ -180,6 +184,15 @@ fn answers(sent: &[Message], record: &Record) -> Result<(), String> {
             _ => length,
         };
         rest = &rest[length..];
+        if answer.status() == 101 {
+            // What comes behind it is another protocol.
+            let switched = record.connections.iter().any(|one| one.switched.is_some());
+            return if switched {
+                Ok(())
+            } else {
+                Err("a 101 for nothing".to_owned())
+            };
+        }
         if answer.status() < 200 {
             continue;
         }

@@ -7,35 +7,14 @@ use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use crate::case;
-use crate::delivery::{Origin, Proxy as _};
 use crate::machine::Machine;
-use crate::mutate::{Corpus, Input};
+use crate::mutate::Corpus;
 use crate::notation::shown;
-use crate::oracle;
+use crate::trial;
+use crate::{case, folder};
 
 /// Inputs per run of the tests.
 const INPUTS: u64 = 20_000;
-
-/// Sends one input through a session; why what came of it does not hold together.
-pub(crate) fn run(machine: &mut Machine, input: &Input) -> Result<usize, String> {
-    let origin = Origin {
-        answer: &input.answer,
-        ending: input.ending,
-        early: input.early,
-        plain: 0,
-        split: input.split,
-    };
-    let record = machine.carry(&input.split.pieces(&input.client), &origin);
-    oracle::judge(&input.client, &record).map_err(|why| {
-        let (got, back) = (shown(&record.received()), shown(&record.to_client));
-        format!(
-            "{why}\n--- backend got\n{got}--- client got\n{back}\n{:?}",
-            record.incidents
-        )
-    })?;
-    Ok(record.answers.len())
-}
 
 #[test]
 #[expect(
@@ -51,13 +30,13 @@ fn no_damage_makes_two_opinions() {
         number("TIDEGATE_INPUTS", INPUTS),
         number("TIDEGATE_FIRST", 0),
     );
-    let corpus = Corpus::new(&case::all());
+    let corpus = Corpus::new(&case::all(&folder()));
     let begun = Instant::now();
     let mut machine = Machine::new();
     let (mut forwarded, mut wrong) = (0_u64, 0);
     for number in first..first + inputs {
         let input = corpus.input(number);
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut machine, &input)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| trial::everything(&mut machine, &input)));
         let why = match outcome {
             Ok(Ok(answers)) => {
                 forwarded += u64::from(answers > 0);

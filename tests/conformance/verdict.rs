@@ -222,16 +222,6 @@ impl View<'_> {
     }
 }
 
-impl Record {
-    /// What backends got, all connections together.
-    pub(crate) fn received(&self) -> Vec<u8> {
-        self.connections
-            .iter()
-            .flat_map(|one| one.received.iter().copied())
-            .collect()
-    }
-}
-
 fn expect<T: PartialEq + std::fmt::Debug>(what: &str, wanted: &T, got: &T) -> Result<(), String> {
     if wanted == got {
         return Ok(());

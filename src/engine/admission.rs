@@ -92,7 +92,7 @@ impl Engine {
         hub.own(socket, Owner::Session(key, Side::Client));
         hub.tally.count(Event::Accepted);
         hub.sessions += 1;
-        hub.queue.push_back(key);
+        hub.queue.push(key);
     }
 
     /// The session is over: everything it holds goes.
@@ -157,7 +157,7 @@ impl Engine {
             match self.tenants.get_mut(key) {
                 Some(Tenant::Session(slot)) => {
                     slot.session.drain();
-                    self.hub.queue.push_back(key);
+                    self.hub.queue.push(key);
                 }
                 Some(Tenant::Probe(_)) => self.end_probe(key, kernel),
                 None => {}

@@ -1,7 +1,6 @@
 //! Everything of the engine but its sessions, so that one session and the rest can be changed at
 //! once: who owns which socket, the servers, the pools, the queues.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -14,6 +13,7 @@ use crate::base::arena::Arena;
 use crate::base::arena::Key;
 use crate::base::buffer::Pool;
 use crate::base::buffer::Window;
+use crate::base::queue::Queue;
 use crate::base::random::Random;
 use crate::base::time::Moment;
 use crate::base::time::Span;
@@ -126,7 +126,7 @@ pub(super) struct Hub {
     pub(super) windows: Pool,
     /// Sessions that wait for a window.
     pub(super) starved: Vec<Key>,
-    pub(super) queue: VecDeque<Key>,
+    pub(super) queue: Queue,
     pub(super) peers: Peers,
     pub(super) probe_due: Moment,
     pub(super) idle: Idle,
@@ -190,7 +190,9 @@ impl Hub {
     pub(super) fn give(&mut self, window: Window) {
         self.windows.give(window);
         // All of them: the first may be gone, or need none any more.
-        self.queue.extend(self.starved.drain(..));
+        for key in self.starved.drain(..) {
+            self.queue.push(key);
+        }
     }
 
     pub(super) fn probes_on(&self) -> bool {

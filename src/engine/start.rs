@@ -1,7 +1,6 @@
 //! The beginning: from a configuration to an engine with open listeners; and what may be asked of
 //! an engine from outside.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -17,6 +16,7 @@ use super::names;
 use super::turn::Engine;
 use crate::base::arena::Arena;
 use crate::base::buffer::Pool;
+use crate::base::queue::Queue;
 use crate::base::random::Random;
 use crate::base::timers::Timers;
 use crate::config::Config;
@@ -105,7 +105,7 @@ impl Engine {
             timers: Timers::default(),
             windows: Pool::new(config.max_connections.saturating_mul(2)),
             starved: Vec::new(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             peers: Peers::new(thresholds),
             probe_due: now,
             idle: Idle::new(config.reuse.idle),

@@ -57,10 +57,10 @@ impl Engine {
             }
         }
         while let Some(key) = self.hub.timers.expired(self.hub.now) {
-            self.hub.queue.push_back(key);
+            self.hub.queue.push(key);
         }
         for _ in 0..self.hub.queue.len() {
-            let Some(key) = self.hub.queue.pop_front() else {
+            let Some(key) = self.hub.queue.pop() else {
                 break;
             };
             self.run(key, kernel);
@@ -110,7 +110,7 @@ impl Engine {
                 };
                 if let Some(link) = link {
                     link.note(ready);
-                    hub.queue.push_back(key);
+                    hub.queue.push(key);
                 }
             }
             Some(Owner::Parked(key)) => {
@@ -174,7 +174,7 @@ impl Engine {
         }
         match ran {
             Ran::Waits => {}
-            Ran::Again => hub.queue.push_back(key),
+            Ran::Again => hub.queue.push(key),
             Ran::Starves => {
                 hub.tally.count(Event::WindowMissing);
                 hub.starved.push(key);

@@ -1,6 +1,8 @@
 //! TCP probes: connect, and for TLS servers agree on TLS; then close. Through the same kernel,
 //! arena, timers and links as traffic, so whatever befalls traffic befalls them in simulation.
 
+use std::net::IpAddr;
+
 use super::chronicle;
 use super::hub::Hub;
 use super::hub::Owner;
@@ -33,8 +35,7 @@ pub(super) fn start_due(tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut
         let unresolved = peer.addresses.is_empty();
         if peer.probe_due <= hub.now && !peer.probing && !unresolved {
             peer.probing = true;
-            let deadline = hub.now + hub.health.timeout;
-            connect(id, 0, Fault::Unresolved, deadline, tenants, hub, kernel);
+            connect(id, Vec::new(), Fault::Unresolved, tenants, hub, kernel);
         }
         if let Some(peer) = hub.peers.get(id).filter(|peer| !peer.probing) {
             let due = if unresolved {
@@ -47,33 +48,27 @@ pub(super) fn start_due(tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut
     }
 }
 
-/// Connects to the first address, from the given one on, where that does not fail at once.
+/// Connects to the first address that was not tried and where that does not fail at once.
 fn connect(
     id: PeerId,
-    mut addresses_failed: usize,
+    mut addresses: Vec<IpAddr>,
     mut fault: Fault,
-    deadline: Moment,
     tenants: &mut Arena<Tenant>,
     hub: &mut Hub,
     kernel: &mut dyn Kernel,
 ) {
-    while let Some(address) = hub
-        .peers
-        .get(id)
-        .and_then(|peer| peer.address(addresses_failed))
-    {
+    while let Some(address) = hub.peers.get(id).and_then(|peer| peer.address(&addresses)) {
+        addresses.push(address.ip());
         match kernel.connect(address) {
             Ok(socket) => {
-                let link = Link::plain(socket);
-                let stage = Stage::Connecting;
-                let probe = Probe {
+                let deadline = hub.now + hub.health.timeout;
+                let key = tenants.insert(Tenant::Probe(Probe {
                     peer: id,
-                    link,
-                    stage,
-                    addresses_failed,
+                    link: Link::plain(socket),
+                    stage: Stage::Connecting,
+                    addresses,
                     deadline,
-                };
-                let key = tenants.insert(Tenant::Probe(probe));
+                }));
                 hub.own(socket, Owner::Session(key, Side::Server));
                 hub.timers.arm(key, deadline);
                 return;
@@ -83,7 +78,6 @@ fn connect(
         if fault == Fault::Exhausted {
             break;
         }
-        addresses_failed += 1;
     }
     conclude(id, Err(fault), hub, kernel);
 }
@@ -114,28 +108,21 @@ pub(super) fn run(key: Key, tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: 
     let Probe {
         peer,
         link,
-        addresses_failed,
-        deadline,
+        addresses,
         ..
     } = probe;
     hub.close(link, kernel);
-    if let Err(fault) = result
-        && deadline > hub.now
-    {
-        return connect(
-            peer,
-            addresses_failed + 1,
-            fault,
-            deadline,
-            tenants,
-            hub,
-            kernel,
-        );
+    if let (Some(known), Some(address)) = (hub.peers.get_mut(peer), addresses.last()) {
+        match result {
+            Ok(()) => known.prefer(Some(address)),
+            Err(_) => known.avoid(*address),
+        }
     }
-    if let Some(known) = hub.peers.get_mut(peer).filter(|_| result.is_ok()) {
-        known.prefer(addresses_failed);
+    // Every address gets its time: one that swallows everything must not hide the others.
+    match result {
+        Ok(()) => conclude(peer, result, hub, kernel),
+        Err(fault) => connect(peer, addresses, fault, tenants, hub, kernel),
     }
-    conclude(peer, result, hub, kernel);
 }
 
 fn step(probe: &mut Probe, hub: &mut Hub, kernel: &mut dyn Kernel) -> State {

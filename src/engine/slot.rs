@@ -1,5 +1,6 @@
 //! What the engine runs: sessions, each with its links and its attempt to dial, and probes.
 
+use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use super::link::Link;
@@ -34,8 +35,8 @@ pub(super) struct Attempt {
     pub(super) peer: Option<PeerId>,
     /// Servers that this request is not to be given to again.
     pub(super) tried: Vec<PeerId>,
-    /// How many addresses of `peer` have failed.
-    pub(super) addresses_failed: usize,
+    /// The addresses of `peer` that were tried; the last one is under way.
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) stage: Stage,
     /// Why the last attempt failed.
     pub(super) fault: Option<Fault>,
@@ -63,8 +64,8 @@ pub(super) struct Probe {
     pub(super) peer: PeerId,
     pub(super) link: Link,
     pub(super) stage: Stage,
-    /// How many addresses of the server have failed.
-    pub(super) addresses_failed: usize,
+    /// The addresses of the server that were tried; the last one is under way.
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) deadline: Moment,
 }
 

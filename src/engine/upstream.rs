@@ -32,6 +32,8 @@ const KEEP_ALIVE_MARGIN: Span = Span::millis(500);
 
 /// Gets the session a server, or tells it that there is none.
 pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    // The time to connect begins now, however long the request took to come.
+    slot.session.redialled(hub.now);
     let peer = match wish {
         Wish::Any | Wish::Young => {
             slot.attempt = Attempt::default();
@@ -39,11 +41,13 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
         }
         Wish::Fresh => {
             hub.tally.count(Event::Retried);
+            slot.attempt.addresses.clear();
             same(&slot.attempt, hub).or_else(|| hub.peers.next(&slot.attempt.tried))
         }
         Wish::Elsewhere => {
             hub.tally.count(Event::Retried);
             slot.attempt.tried.extend(slot.attempt.peer);
+            slot.attempt.addresses.clear();
             let last = slot.attempt.peer.filter(|peer| hub.peers.is_up(*peer));
             hub.peers.next(&slot.attempt.tried).or(last)
         }
@@ -99,16 +103,16 @@ fn walk(
 ) {
     while let Some(id) = peer {
         if slot.attempt.peer != Some(id) {
-            slot.attempt.addresses_failed = 0;
+            slot.attempt.addresses.clear();
         }
         slot.attempt.peer = Some(id);
         let known = hub.peers.get(id);
-        let Some(address) = known.and_then(|known| known.address(slot.attempt.addresses_failed))
-        else {
+        let Some(address) = known.and_then(|known| known.address(&slot.attempt.addresses)) else {
             let fault = slot.attempt.fault.unwrap_or(Fault::Unresolved);
             peer = give_up_peer(slot, id, fault, hub, kernel);
             continue;
         };
+        slot.attempt.addresses.push(address.ip());
         match kernel.connect(address) {
             Ok(socket) => {
                 hub.own(socket, Owner::Session(key, Side::Server));
@@ -132,7 +136,6 @@ fn walk(
 fn failed(slot: &mut Slot, fault: Fault, hub: &mut Hub, kernel: &mut dyn Kernel) -> Option<PeerId> {
     let id = slot.attempt.peer?;
     slot.attempt.fault = Some(fault);
-    slot.attempt.addresses_failed += 1;
     if fault == Fault::Exhausted {
         // Our own want: no other address would fare better, and no server is to blame.
         return None;
@@ -141,13 +144,11 @@ fn failed(slot: &mut Slot, fault: Fault, hub: &mut Hub, kernel: &mut dyn Kernel)
         give_up_peer(slot, id, fault, hub, kernel);
         return None;
     }
-    if hub
-        .peers
-        .get(id)?
-        .address(slot.attempt.addresses_failed)
-        .is_some()
-    {
-        return Some(id);
+    if let (Some(peer), Some(failed)) = (hub.peers.get_mut(id), slot.attempt.addresses.last()) {
+        peer.avoid(*failed);
+        if peer.address(&slot.attempt.addresses).is_some() {
+            return Some(id);
+        }
     }
     give_up_peer(slot, id, fault, hub, kernel)
 }
@@ -212,7 +213,7 @@ pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn
     if let Some(id) = slot.attempt.peer {
         chronicle::passed(id, "request", hub);
         if let Some(peer) = hub.peers.get_mut(id) {
-            peer.prefer(slot.attempt.addresses_failed);
+            peer.prefer(slot.attempt.addresses.last());
         }
     }
     hub.tally.count(Event::Dialled);

@@ -46,23 +46,92 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The address to try after `failed` others have failed; `None` after the last one.
+    /// The next address to try, from the preferred one on; `None` if there is no other.
     #[must_use]
-    pub fn address(&self, failed: usize) -> Option<SocketAddr> {
-        if failed >= self.addresses.len().min(ADDRESSES_TRIED_MAX) {
+    pub fn address(&self, tried: &[IpAddr]) -> Option<SocketAddr> {
+        if tried.len() >= ADDRESSES_TRIED_MAX {
             return None;
         }
-        let at = (self.preferred + failed) % self.addresses.len();
-        Some(SocketAddr::new(self.addresses[at], self.port))
+        let (before, from) = self
+            .addresses
+            .split_at(self.preferred.min(self.addresses.len()));
+        let address = from
+            .iter()
+            .chain(before)
+            .find(|address| !tried.contains(address))?;
+        Some(SocketAddr::new(*address, self.port))
     }
 
     /// That address answered: it is the first to try from now on.
-    pub fn prefer(&mut self, failed: usize) {
-        if !self.addresses.is_empty() {
-            self.preferred = (self.preferred + failed) % self.addresses.len();
+    pub fn prefer(&mut self, address: Option<&IpAddr>) {
+        if let Some(at) = self
+            .addresses
+            .iter()
+            .position(|known| Some(known) == address)
+        {
+            self.preferred = at;
+        }
+    }
+
+    /// That address failed: it is not the first to try any more, if there is another.
+    pub fn avoid(&mut self, address: IpAddr) {
+        if self.addresses.get(self.preferred) == Some(&address) {
+            self.preferred = (self.preferred + 1) % self.addresses.len();
         }
     }
 }
 
 /// How many addresses of one name an attempt goes through before it counts as failed.
 const ADDRESSES_TRIED_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(count: u8) -> Peer {
+        let addresses = (0..count)
+            .map(|last| IpAddr::from([10, 0, 0, last]))
+            .collect();
+        Peer {
+            name: String::new(),
+            lookup: None,
+            port: 80,
+            authority: String::new(),
+            own_host: false,
+            tls_name: None,
+            addresses,
+            preferred: 0,
+            health: Health::default(),
+            requests: 0,
+            in_flight: 0,
+            failures: 0,
+            probe_due: Moment::default(),
+            probing: false,
+        }
+    }
+
+    #[test]
+    fn two_attempts_that_agree_do_not_undo_each_other() {
+        let mut peer = peer(2);
+        let [dead, alive] = [0, 1].map(|last| IpAddr::from([10, 0, 0, last]));
+        assert_eq!(peer.address(&[]).map(|at| at.ip()), Some(dead));
+        for _ in 0..2 {
+            peer.avoid(dead);
+            peer.prefer(Some(&alive));
+        }
+        assert_eq!(peer.address(&[]).map(|at| at.ip()), Some(alive));
+        assert_eq!(peer.address(&[alive]).map(|at| at.ip()), Some(dead));
+        // An attempt that began before still gets the address that it has not tried.
+        assert_eq!(peer.address(&[dead]).map(|at| at.ip()), Some(alive));
+        assert_eq!(peer.address(&[dead, alive]), None);
+    }
+
+    #[test]
+    fn a_name_without_addresses_has_none_to_try() {
+        let mut peer = peer(0);
+        assert_eq!(peer.address(&[]), None);
+        peer.avoid(IpAddr::from([10, 0, 0, 1]));
+        peer.prefer(None);
+        assert_eq!(peer.preferred, 0);
+    }
+}

@@ -105,6 +105,16 @@ pub fn rehost(out: &mut Vec<u8>, emitted: &[u8], host: &str) -> usize {
     past_line(emitted, line)
 }
 
+/// The Host of a head that [`request`] wrote.
+#[must_use]
+pub fn host_of(emitted: &[u8]) -> &[u8] {
+    let line = past_line(emitted, 0);
+    let end = past_line(emitted, line);
+    let field = head::piece(emitted, line, end);
+    let value = field.strip_prefix(b"Host: ").unwrap_or_default();
+    value.strip_suffix(CRLF).unwrap_or_default()
+}
+
 /// Writes `bytes`, the final response that `head` was made from, as it goes to the client.
 pub fn response(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead, answer: Answer) {
     out.reserve(bytes.len() + limits::WINDOW_HEADROOM_BYTES);

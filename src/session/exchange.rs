@@ -106,8 +106,8 @@ pub(super) struct Running {
     pub(super) head: RequestHead,
     /// Bytes of the head at the start of what is unjudged in `up`; 0 once it is rewritten.
     pub(super) head_bytes: usize,
-    /// The client's `Host`, when the rewritten head names another.
-    pub(super) host: Option<Box<str>>,
+    /// What the rewritten head names as `Host`.
+    pub(super) host: Named,
     pub(super) sending: Sending,
     pub(super) receiving: Receiving,
     pub(super) tries: u32,
@@ -115,6 +115,17 @@ pub(super) struct Running {
     pub(super) persistent: bool,
     /// Whether all bytes sent are still here to be sent again.
     pub(super) replayable: bool,
+}
+
+/// What a rewritten head names as `Host`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// What the client named.
+    Kept,
+    /// The server, where the client named this.
+    Replaced(Box<str>),
+    /// The server, as the client named nothing (HTTP/1.0).
+    Supplied,
 }
 
 /// How far the request is.

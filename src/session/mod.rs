@@ -154,7 +154,7 @@ impl Session {
     ) {
         match self {
             Self::Exchange(exchange) => exchange.broke(side, way, fault, scratch, now),
-            Self::Tunnel(tunnel) => tunnel.broke(side, fault),
+            Self::Tunnel(tunnel) => tunnel.broke(side, way, fault),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::deadline::Waiting;
 use super::exchange::Exchange;
 use super::exchange::Life;
+use super::exchange::Named;
 use super::exchange::Phase;
 use super::exchange::Receiving;
 use super::exchange::Running;
@@ -114,7 +115,7 @@ impl Exchange {
         self.request = Some(Running {
             head,
             head_bytes,
-            host: None,
+            host: Named::Kept,
             sending,
             receiving: Receiving::Head {
                 scan: HeadScan::response(),
@@ -144,10 +145,14 @@ impl Exchange {
             let received = &self.up.unjudged()[..request.head_bytes];
             let said = request.head.host(received);
             // HTTP/1.0 clients need not name a host; servers of today want one.
-            let keep = !got.own_host && !said.is_empty();
-            if got.own_host && !said.is_empty() {
-                request.host = Some(String::from_utf8_lossy(said).into());
-            }
+            request.host = if said.is_empty() {
+                Named::Supplied
+            } else if got.own_host {
+                Named::Replaced(String::from_utf8_lossy(said).into())
+            } else {
+                Named::Kept
+            };
+            let keep = request.host == Named::Kept;
             let forward = emit::Forward {
                 client: self.client,
                 scheme: if self.policy.client_is_tls {
@@ -170,17 +175,28 @@ impl Exchange {
             self.judge_body(scratch);
         } else {
             self.up.rewind();
-            // A head that names another host than the client did gets the right one again.
-            let host = if got.own_host {
-                Some(got.authority)
-            } else {
-                request.host.as_deref()
-            };
-            if let Some(host) = host {
-                let old = emit::rehost(scratch, self.up.replayable(), host);
-                self.up.replace_kept(old, scratch);
-            }
+            self.rename(got, scratch);
         }
+    }
+
+    /// A head that goes to a second server names that one, or the client's host again.
+    fn rename(&mut self, got: Dialled<'_>, scratch: &mut Vec<u8>) {
+        let Some(request) = &mut self.request else {
+            return;
+        };
+        let sent = self.up.replayable();
+        if got.own_host && request.host == Named::Kept {
+            let said = emit::host_of(sent);
+            request.host = Named::Replaced(String::from_utf8_lossy(said).into());
+        }
+        let host = match &request.host {
+            Named::Kept => return,
+            Named::Replaced(_) if got.own_host => got.authority,
+            Named::Replaced(said) => said,
+            Named::Supplied => got.authority,
+        };
+        let old = emit::rehost(scratch, sent, host);
+        self.up.replace_kept(old, scratch);
     }
 
     /// Tells a client that waits for it to send its body (RFC 9110 section 10.1.1).

@@ -71,7 +71,8 @@ impl Exchange {
                 break;
             }
             let Some(found) = scan.find(self.down.unjudged(), limits::HEAD_BYTES_MAX)? else {
-                let room = self.down.room() > 0;
+                // An interim answer that waits in front of it makes room when it is written.
+                let room = self.down.room() > 0 || !self.down.pending().is_empty();
                 return if room {
                     Ok(())
                 } else {

@@ -124,9 +124,12 @@ impl Outcome {
     /// True if the client must see that its stream is not whole.
     #[must_use]
     pub const fn is_broken(self) -> bool {
-        // A client that half-closed in the middle of its request may still read; what it was sent
-        // of an answer without a length would look whole.
-        matches!(self, Self::Cut(_) | Self::NoServer(_) | Self::ClientGone)
+        // A client that was slow may read on, and so may one that half-closed in the middle of its
+        // request; what it was sent of an answer without a length would look whole.
+        matches!(
+            self,
+            Self::Cut(_) | Self::NoServer(_) | Self::ClientGone | Self::ClientSlow
+        )
     }
 }
 

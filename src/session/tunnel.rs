@@ -13,6 +13,7 @@ use super::step::Outcome;
 use super::step::Policy;
 use super::step::Step;
 use super::step::Undialled;
+use super::step::Way;
 use super::step::Wish;
 use crate::base::Fault;
 use crate::base::Side;
@@ -159,7 +160,15 @@ impl Tunnel {
     }
 
     /// One side was reset: the other must see that too, or it would take the part for the whole.
-    pub(super) fn broke(&mut self, side: Side, fault: Fault) {
+    /// A server that takes no more may have left a last word: it is read before anything is
+    /// concluded, and what the client still sends goes nowhere.
+    pub(super) fn broke(&mut self, side: Side, way: Way, fault: Fault) {
+        if (side, way) == (Side::Server, Way::Writing) {
+            self.up.clear();
+            self.up.source_ended = true;
+            self.up.target_finished = true;
+            return;
+        }
         self.phase = Phase::Over(match side {
             Side::Client => Outcome::ClientGone,
             Side::Server => Outcome::Cut(fault),
@@ -190,5 +199,42 @@ impl Tunnel {
             Phase::Running => Phase::Over(Outcome::TunnelIdle),
             other @ (Phase::Wanting | Phase::Redialling | Phase::Over(_)) => other,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::buffer::Pool;
+
+    #[test]
+    fn a_last_word_is_read_from_a_server_that_takes_no_more() {
+        let mut tunnel = Tunnel::new(Rc::new(Policy::default()), Moment(0));
+        let all = Can::NOTHING
+            .with_read(Side::Client, true)
+            .with_write(Side::Client, true)
+            .with_read(Side::Server, true)
+            .with_write(Side::Server, true);
+        let mut pool = Pool::new(2);
+        assert_eq!(tunnel.next(all), Step::Dial(Wish::Fresh));
+        tunnel.dialled(Moment(1));
+        for side in [Side::Client, Side::Server] {
+            tunnel.half_mut(side).lend(pool.take().unwrap());
+        }
+        assert_eq!(tunnel.next(all), Step::Read(Side::Client));
+        tunnel.half_mut(Side::Client).space()[..4].copy_from_slice(b"more");
+        tunnel.filled(Side::Client, 4, Moment(2));
+        assert_eq!(tunnel.next(all), Step::Write(Side::Server));
+        tunnel.broke(Side::Server, Way::Writing, Fault::Reset);
+        assert_eq!(tunnel.next(all), Step::Read(Side::Server));
+        tunnel.half_mut(Side::Server).space()[..3].copy_from_slice(b"bye");
+        tunnel.filled(Side::Server, 3, Moment(3));
+        assert_eq!(tunnel.next(all), Step::Write(Side::Client));
+        assert_eq!(tunnel.half(Side::Server).pending(), b"bye");
+        tunnel.wrote(Side::Client, 3, Moment(3));
+        tunnel.ended(Side::Server, Moment(4));
+        assert_eq!(tunnel.next(all), Step::Finish(Side::Client));
+        tunnel.finished(Side::Client, Moment(4));
+        assert_eq!(tunnel.next(all), Step::End(Outcome::Done));
     }
 }

@@ -24,6 +24,9 @@ use crate::weather::Weather;
 /// How long a client waits for anything before it gives up: longer than any timeout of the proxy.
 const PATIENCE: Span = Span::seconds(400);
 
+/// How much of a head comes at first when the rest is late.
+const DRIBBLE_BYTES: usize = 10;
+
 /// One client.
 pub(crate) struct Client {
     proxy: SocketAddr,
@@ -46,6 +49,8 @@ pub(crate) struct Client {
     /// After so many more bytes written it goes away.
     abort_after: Option<usize>,
     half_close: bool,
+    /// The rest of the first head comes no earlier than this.
+    dribble: Option<Moment>,
     pause: Option<Moment>,
 }
 
@@ -73,6 +78,7 @@ impl Client {
             patience: Moment::default(),
             abort_after: None,
             half_close: false,
+            dribble: None,
             pause: None,
         }
     }
@@ -102,6 +108,8 @@ impl Client {
         let abort = net.below(1000) < weather.abort;
         self.abort_after = abort.then(|| usize::try_from(net.below(3_000)).expect("small"));
         self.half_close = net.below(1000) < weather.half_close;
+        let dribbles = net.below(1000) < weather.dribble;
+        self.dribble = dribbles.then(|| now + Span::millis(5_200 + net.below(4_000)));
         let at_once = if net.below(3) == 0 { self.to_ask } else { 1 };
         for _ in 0..at_once {
             self.ask(net);
@@ -177,7 +185,7 @@ impl Client {
     /// Goes on until it is blocked; an error is the end of the connection.
     fn step(&mut self, net: &mut Net, socket: Socket, now: Moment) -> io::Result<()> {
         net.established(socket)?;
-        let wrote = self.write(net, socket);
+        let wrote = self.write(net, socket, now);
         // An answer may be here although nothing more is taken.
         let read = self.read(net, socket, now);
         match read {
@@ -186,9 +194,18 @@ impl Client {
         }
     }
 
-    fn write(&mut self, net: &mut Net, socket: Socket) -> io::Result<()> {
+    fn write(&mut self, net: &mut Net, socket: Socket, now: Moment) -> io::Result<()> {
         while self.written < self.output.len() {
             let mut rest = &self.output[self.written..];
+            if self.dribble.is_some_and(|until| until > now) {
+                let Some(start) = DRIBBLE_BYTES
+                    .checked_sub(self.written)
+                    .filter(|left| *left > 0)
+                else {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                };
+                rest = &rest[..start.min(rest.len())];
+            }
             if let Some(left) = self.abort_after {
                 if left == 0 {
                     return Err(io::ErrorKind::Interrupted.into());
@@ -224,12 +241,12 @@ impl Client {
             };
             self.patience = now + PATIENCE;
             self.reading.push(&buffer[..count]);
-            self.answers(net)?;
+            self.answers(net, now)?;
         }
     }
 
     /// Takes what is whole of the answers.
-    fn answers(&mut self, net: &mut Net) -> io::Result<()> {
+    fn answers(&mut self, net: &mut Net, now: Moment) -> io::Result<()> {
         loop {
             let Some(id) = self.asked.front().copied() else {
                 assert!(self.reading.is_empty(), "bytes that nobody asked for");
@@ -271,7 +288,7 @@ impl Client {
             self.whole(id, length);
             if self.to_ask > 0 {
                 self.ask(net);
-                return match self.write_more(net) {
+                return match self.write_more(net, now) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
                     other => other,
                 };
@@ -282,9 +299,9 @@ impl Client {
         }
     }
 
-    fn write_more(&mut self, net: &mut Net) -> io::Result<()> {
+    fn write_more(&mut self, net: &mut Net, now: Moment) -> io::Result<()> {
         match self.socket {
-            Some(socket) => self.write(net, socket),
+            Some(socket) => self.write(net, socket, now),
             None => Ok(()),
         }
     }
@@ -340,7 +357,8 @@ impl Actor for Client {
                 Ok(()) => return Some(self.patience),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if now < self.patience {
-                        let wake = self.pause.filter(|until| *until > now);
+                        let later = [self.pause, self.dribble].into_iter().flatten();
+                        let wake = later.filter(|until| *until > now).min();
                         return Some(wake.unwrap_or(self.patience).min(self.patience));
                     }
                     let swallows = self.weather.get().swallows;

@@ -29,6 +29,8 @@ pub(crate) struct Weather {
     pub(crate) abort: u64,
     /// A client says that it sends no more before it has its answers.
     pub(crate) half_close: u64,
+    /// A client sends the start of its head, and the rest seconds later.
+    pub(crate) dribble: u64,
     /// A client takes only a few bytes at a time.
     pub(crate) slow: u64,
     /// The network may swallow the bytes of a connection: then waiting in vain is nobody's fault.
@@ -54,6 +56,7 @@ impl Weather {
         }
         Self {
             slow: random.below(300),
+            dribble: 50,
             interim: random.below(200),
             ..Self::default()
         }
@@ -95,6 +98,7 @@ impl Weather {
             hang: rate(10),
             abort: rate(100),
             half_close: rate(100),
+            dribble: rate(100),
             slow: rate(300),
             swallows,
         }

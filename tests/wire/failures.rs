@@ -172,3 +172,51 @@ fn malformed_requests_are_refused_without_asking_a_backend() {
     }
     assert_eq!(origin.counts().requests, 0);
 }
+
+#[test]
+fn an_answer_of_our_own_reaches_a_client_that_sends_megabytes_first() {
+    let vacant = VacantPort::new();
+    let binary = Binary::start(&[vacant.url(), "--probe".to_owned(), "off".to_owned()]);
+    let mut client = binary.client();
+    let body = vec![b'x'; 4_000_000];
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    ));
+    client.send(&body);
+    assert_eq!(client.response().expect("a whole response").status(), 502);
+}
+
+#[test]
+fn a_second_server_is_called_by_its_own_name_when_the_client_names_none() {
+    let first = Origin::new(|_, _| vec![Step::Close]);
+    let second = Origin::new(|request, _| vec![ok(request.value("host"))]);
+    let urls = [first.url(), second.url()];
+    let binary = Binary::start(&[&urls[0], &urls[1], "--probe", "off"]);
+    let mut client = binary.client();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    let response = client.response().expect("a whole response");
+    assert_eq!(response.text(), second.address().to_string());
+    assert_eq!(
+        first.last_request().value("host"),
+        first.address().to_string()
+    );
+}
+
+#[test]
+fn a_large_head_behind_a_large_interim_one_is_no_broken_answer() {
+    let field = "a".repeat(9_000);
+    let answer = format!(
+        "HTTP/1.1 103 Early Hints\r\nLink: {field}\r\n\r\n\
+         HTTP/1.1 200 OK\r\nX-Long: {field}\r\nContent-Length: 2\r\n\r\nok"
+    );
+    let origin = Origin::new(move |_, _| vec![Step::Send(answer.clone().into()), Step::Close]);
+    let binary = Binary::start(&[&origin.url(), "--probe", "off"]);
+    let mut client = binary.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(
+        client.response().expect("an interim response").status(),
+        103
+    );
+    assert_eq!(client.response().expect("a whole response").text(), "ok");
+}

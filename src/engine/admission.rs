@@ -88,7 +88,7 @@ impl Engine {
         let policy = Rc::clone(&hub.policy);
         let session = Session::new(hub.mode, policy, from.ip().to_canonical(), hub.now);
         let slot = Slot::new(session, Link::plain(socket), from);
-        let key = self.tenants.insert(Tenant::Session(Box::new(slot)));
+        let key = self.tenants.insert(Tenant::Session(slot));
         hub.own(socket, Owner::Session(key, Side::Client));
         hub.tally.count(Event::Accepted);
         hub.sessions += 1;
@@ -113,7 +113,7 @@ impl Engine {
             client,
             from,
             ..
-        } = *slot;
+        } = slot;
         for side in [Side::Client, Side::Server] {
             if let Some(window) = session.half_mut(side).surrender() {
                 hub.give(window);

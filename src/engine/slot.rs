@@ -13,8 +13,12 @@ use crate::session::Session;
 
 /// What the run queue and the timers speak of.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one piece of memory that is given back when a crowd has left"
+)]
 pub(super) enum Tenant {
-    Session(Box<Slot>),
+    Session(Slot),
     Probe(Probe),
 }
 

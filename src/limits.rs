@@ -63,8 +63,10 @@ pub const EVENTS_PER_WAIT: usize = 1024;
 /// cuts it to `net.core.somaxconn`.
 pub const BACKLOG: i32 = 4096;
 
-/// Bytes read and thrown away after the last answer, so that closing does not reset it away.
-pub const LINGER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes read and thrown away after the last answer, so that closing does not reset it away. Many
+/// clients send all of a request before they read, so this is a body of a usual size; time is what
+/// bounds it against others.
+pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Descriptors that connections may not use: listeners, the poll, logs, resolver, probes.
 pub const DESCRIPTORS_RESERVED: u64 = 64;

@@ -17,7 +17,18 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Trouble> {
     let descriptors = os::raise_descriptor_limit().map_err(system)?;
     let connections = (descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED) / 2).max(1);
     let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-    config.max_connections = config.max_connections.min(connections);
+    if connections < config.max_connections {
+        config.max_connections = connections;
+        let clients = if connections == 1 {
+            "client"
+        } else {
+            "clients"
+        };
+        log::info!(
+            "{descriptors} descriptors (ulimit -n) are enough for {connections} {clients} at a \
+             time: the others wait"
+        );
+    }
     let mut kernel = MioKernel::new().map_err(system)?;
     kernel.watch_signals().map_err(system)?;
     let client_tls = client_tls(&config)?;

@@ -68,7 +68,7 @@ pub const BACKLOG: i32 = 4096;
 pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Descriptors that connections may not use: listeners, the poll, logs, resolver, probes.
-pub const DESCRIPTORS_RESERVED: u64 = 64;
+pub const DESCRIPTORS_RESERVED: u64 = 32;
 
 /// Bytes of ciphertext that a TLS connection holds until its socket takes them: two full records.
 pub const TLS_BUFFER_BYTES: usize = 32 * 1024;

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn clients_are_limited_by_what_may_be_open() {
-        let table = [(u64::MAX, 10_000), (100_000, 10_000), (1024, 480), (10, 1)];
+        let table = [(u64::MAX, 10_000), (100_000, 10_000), (1024, 496), (10, 1)];
         for (limit, expected) in table {
             let mut config = Config::default();
             fit_descriptors(&mut config, limit);

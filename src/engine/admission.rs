@@ -134,15 +134,15 @@ impl Engine {
         }
         let hub = &mut self.hub;
         hub.drain.deadline = Some(hub.now + hub.drain.span);
+        for listener in std::mem::take(&mut hub.listeners) {
+            hub.disown(listener.socket);
+            kernel.close(listener.socket);
+        }
         log::info!(
             "draining: {} connections have {} to end; ask again to stop at once",
             hub.sessions,
             hub.drain.span
         );
-        for listener in std::mem::take(&mut hub.listeners) {
-            hub.disown(listener.socket);
-            kernel.close(listener.socket);
-        }
         let ids: Vec<_> = hub.peers.order().to_vec();
         for connection in ids
             .into_iter()

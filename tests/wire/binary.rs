@@ -8,6 +8,7 @@ use std::thread;
 
 use crate::PATIENCE;
 use crate::client::Client;
+use crate::process::Process;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tidegate");
 
@@ -27,8 +28,22 @@ impl Binary {
     /// Starts it with a listener on a free port of 127.0.0.1, and waits until it listens.
     #[track_caller]
     pub(crate) fn start<S: AsRef<str>>(arguments: &[S]) -> Self {
+        Self::started(Command::new(PROGRAM), arguments)
+    }
+
+    /// The same for a program that may have no more than so many descriptors open.
+    #[track_caller]
+    pub(crate) fn start_with_descriptors<S: AsRef<str>>(count: u32, arguments: &[S]) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+        command.args(["-c", &script, PROGRAM]);
+        Self::started(command, arguments)
+    }
+
+    #[track_caller]
+    fn started<S: AsRef<str>>(mut command: Command, arguments: &[S]) -> Self {
         let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-        let mut child = Command::new(PROGRAM)
+        let mut child = command
             .args(["--listen", "127.0.0.1:0"])
             .args(&arguments)
             .stdin(Stdio::null())
@@ -65,6 +80,11 @@ impl Binary {
         self.address
     }
 
+    /// What the system tells about it.
+    pub(crate) fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+
     /// A new connection to it.
     #[track_caller]
     pub(crate) fn client(&self) -> Client {
@@ -86,6 +106,11 @@ impl Binary {
                 Err(why) => panic!("no {text:?} in the log ({why}):\n{}", self.seen.join("\n")),
             }
         }
+    }
+
+    /// Whether that is in a line that was looked at, like those before it listened.
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        self.seen.iter().any(|line| line.contains(text))
     }
 
     /// Sends a signal by name: `"TERM"`.

@@ -1,7 +1,10 @@
 //! A client that sends what it is told, byte for byte, and reads answers one by one.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use crate::PATIENCE;
 use crate::message::Message;
@@ -16,7 +19,22 @@ impl Client {
     /// Connects.
     #[track_caller]
     pub(crate) fn new(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("a listening program");
+        Self::over(TcpStream::connect(address).expect("a listening program"))
+    }
+
+    /// Connects with a receive buffer so small that whoever sends has to wait all the time.
+    #[track_caller]
+    pub(crate) fn narrow(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let shrunk = socket.set_recv_buffer_size(4096);
+        shrunk.expect("a fresh socket");
+        let connected = socket.connect(&address.into());
+        connected.expect("a listening program");
+        Self::over(socket.into())
+    }
+
+    #[track_caller]
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         stream.set_nodelay(true).expect("a socket");
         Self {
@@ -29,6 +47,11 @@ impl Client {
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = self.stream.get_mut().write_all(bytes.as_ref());
         sent.expect("an open connection");
+    }
+
+    /// Sends bytes to somebody who may have closed already.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.get_mut().write_all(bytes);
     }
 
     /// Says that nothing more will be sent.
@@ -47,6 +70,18 @@ impl Client {
     /// The next answer, to a request with that method.
     pub(crate) fn response_to(&mut self, method: &str) -> io::Result<Message> {
         patient(Message::response(&mut self.stream, method))
+    }
+
+    /// Nothing comes for that long: neither a byte nor the end.
+    #[track_caller]
+    pub(crate) fn assert_silent_for(&mut self, span: Duration) {
+        let limit = |span| self.stream.get_ref().set_read_timeout(Some(span));
+        limit(span).expect("a limit");
+        let heard = self.stream.fill_buf().map(<[u8]>::to_vec);
+        let limit = |span| self.stream.get_ref().set_read_timeout(Some(span));
+        limit(PATIENCE).expect("a limit");
+        let kind = heard.map_err(|error| error.kind());
+        assert_eq!(kind, Err(io::ErrorKind::WouldBlock));
     }
 
     /// GET on this connection, which stays open.

@@ -39,9 +39,12 @@ fn a_running_request_completes_before_the_end() {
     let (origin, mut binary, mut client) = with_a_running_request();
     binary.signal("TERM");
     binary.wait_for("drain");
+    TcpStream::connect(binary.address()).expect_err("nobody new is let in");
     origin.release();
     let response = client.response().expect("a whole response");
     assert_eq!(response.text(), "finished");
+    // The client did not ask for the end, so it has to be told.
+    assert_eq!(response.value("connection"), "close");
     client.assert_closed();
     assert_eq!(binary.exit_code(), Some(0));
     TcpStream::connect(binary.address()).expect_err("nobody listens any more");
@@ -66,6 +69,39 @@ fn quit_does_not_wait_for_anybody() {
     let code = binary.exit_code();
     assert!(matches!(code, Some(0 | 3)), "{code:?}");
     client.response().expect_err("the request was cut");
+}
+
+#[test]
+fn quit_with_nobody_there_is_a_clean_end() {
+    let origin = Origin::saying("done");
+    let url = origin.url();
+    let mut binary = Binary::start(&[&url, "--probe", "off"]);
+    assert_eq!(binary.client().get("/").text(), "done");
+    // The request is over for the client before it is for the program: the next one comes later.
+    let mut client = binary.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(client.rest().map(|rest| rest.is_empty()).ok(), Some(false));
+    binary.signal("QUIT");
+    assert_eq!(binary.exit_code(), Some(0));
+}
+
+#[test]
+fn a_drain_with_an_upload_under_way_lets_it_end() {
+    let origin = Origin::new(|request, _| vec![ok(request.text())]);
+    let url = origin.url();
+    let mut binary = Binary::start(&[&url, "--probe", "off"]);
+    let mut client = binary.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nhalf");
+    // The backend is asked as soon as the head is there.
+    origin.wait_until(|counts| counts.open == 1);
+    binary.signal("TERM");
+    binary.wait_for("drain");
+    client.send("half");
+    let response = client.response().expect("a whole response");
+    assert_eq!(response.text(), "halfhalf");
+    assert_eq!(response.value("connection"), "close");
+    client.assert_closed();
+    assert_eq!(binary.exit_code(), Some(0));
 }
 
 #[test]

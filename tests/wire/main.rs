@@ -13,10 +13,15 @@ mod framing;
 mod harness;
 mod headers;
 mod lifecycle;
+mod limits;
 mod message;
 mod origin;
+mod peers;
+mod process;
 mod proxying;
+mod secure_origin;
 mod tcp;
+mod tls;
 mod upgrade;
 
 use std::time::Duration;

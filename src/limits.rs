@@ -67,6 +67,11 @@ pub const BACKLOG: i32 = 4096;
 /// is the tighter bound: a client that sends megabytes before it reads shall still get its answer.
 pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes that the kernel holds of what a peer has not been sent yet. With the system's megabytes a
+/// slow but steady reader would look silent for longer than any timeout, and each such connection
+/// would hold that memory.
+pub const UNSENT_BYTES_MAX: u32 = 256 * 1024;
+
 /// Descriptors that connections may not use: listeners, the poll, logs, resolver, probes.
 pub const DESCRIPTORS_RESERVED: u64 = 32;
 

@@ -131,7 +131,9 @@ impl fmt::Display for Fault {
             Self::Unreachable => f.write_str("no route to the address"),
             Self::Exhausted => f.write_str("out of descriptors, memory or local ports"),
             Self::Unresolved => f.write_str("the name does not resolve"),
-            Self::Tls(TlsFault::Certificate) => f.write_str("the certificate is not trusted"),
+            Self::Tls(TlsFault::Certificate) => {
+                f.write_str("the certificate is not trusted; --upstream-ca names whom to trust")
+            }
             Self::Tls(TlsFault::Alert) => f.write_str("the peer refused TLS with an alert"),
             Self::Tls(TlsFault::Protocol) => f.write_str("no TLS that both sides speak"),
             Self::Ended => f.write_str("closed before the end"),

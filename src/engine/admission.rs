@@ -124,7 +124,7 @@ impl Engine {
         } else {
             hub.close(client, kernel);
         }
-        log::trace!("client {from}: {outcome:?}");
+        chronicle::dismissed(from, outcome, hub);
     }
 
     /// Somebody asked the program to end. The second time, or at once, it does not wait.
@@ -139,8 +139,8 @@ impl Engine {
             kernel.close(listener.socket);
         }
         log::info!(
-            "draining: {} connections have {} to end; ask again to stop at once",
-            hub.sessions,
+            "draining: {} to end in {}; ask again to stop at once",
+            chronicle::connections(hub.sessions),
             hub.drain.span
         );
         let ids: Vec<_> = hub.peers.order().to_vec();
@@ -198,7 +198,7 @@ impl Engine {
         self.hub.queue.clear();
         match cut {
             0 => log::info!("stopped"),
-            _ => log::warn!("stopped: {cut} connections were cut off"),
+            _ => log::warn!("stopped: {} cut off", chronicle::connections(cut)),
         }
         Turn::Stopped { cut }
     }

@@ -1,6 +1,8 @@
 //! What a person reads of the engine's life: one line per change of state, with its reason and
 //! how many servers are left; one line per kind of trouble and second, with how often it came.
 
+use std::net::SocketAddr;
+
 use super::hub::Hub;
 use super::kernel::Kernel;
 use crate::base::Fault;
@@ -9,6 +11,7 @@ use crate::peers::PeerId;
 use crate::peers::health::Flip;
 use crate::session::Cause;
 use crate::session::Incident;
+use crate::session::Outcome;
 use crate::session::Undialled;
 
 /// ` (and 12 more)`, or nothing.
@@ -116,6 +119,33 @@ pub(super) fn accept_trouble(fault: Fault, hub: &mut Hub) {
             more(swallowed)
         );
     }
+}
+
+/// A client is gone. Only what it may complain about is worth a line.
+pub(super) fn dismissed(from: SocketAddr, outcome: Outcome, hub: &mut Hub) {
+    log::trace!("client {from}: {outcome:?}");
+    let why = match outcome {
+        Outcome::ClientSlow => "it took no byte of its answer for too long",
+        Outcome::TunnelIdle => "both ways were silent for too long",
+        Outcome::Done
+        | Outcome::Idle
+        | Outcome::ClientGone
+        | Outcome::Cut(_)
+        | Outcome::NoServer(_) => return,
+    };
+    if let Some(swallowed) = hub.gate.admit(0, hub.now) {
+        log::info!("client {from} was cut off: {why}{}", more(swallowed));
+    }
+}
+
+/// `1 connection`, `2 connections`.
+pub(super) fn connections(count: usize) -> String {
+    let noun = if count == 1 {
+        "connection"
+    } else {
+        "connections"
+    };
+    format!("{count} {noun}")
 }
 
 fn words(cause: Cause) -> String {

@@ -174,13 +174,14 @@ pub fn local(
         number(out, u64::from(seconds));
         out.extend_from_slice(CRLF);
     }
-    framing(out, Framing::Length(body.len() as u64));
+    framing(out, Framing::Length(body.len() as u64 + 1));
     if !persistent {
         out.extend_from_slice(b"Connection: close\r\n");
     }
     out.extend_from_slice(CRLF);
     if !head_only {
         out.extend_from_slice(body.as_bytes());
+        out.push(b'\n');
     }
 }
 

@@ -217,6 +217,7 @@ impl Kernel for MioKernel {
         }
         // Accepted sockets inherit it, which saves a system call for each of them.
         socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_notsent_lowat(limits::UNSENT_BYTES_MAX)?;
         socket.bind(&at.into())?;
         socket.listen(limits::BACKLOG)?;
         let listener: std::net::TcpListener = socket.into();
@@ -243,6 +244,7 @@ impl Kernel for MioKernel {
     fn connect(&mut self, to: SocketAddr) -> io::Result<Socket> {
         let socket = fresh(to)?;
         socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_notsent_lowat(limits::UNSENT_BYTES_MAX)?;
         match socket.connect(&to.into()) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(IN_PROGRESS) => {}

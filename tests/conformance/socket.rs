@@ -272,8 +272,8 @@ fn told(back: &[u8], status: u16, code: Option<&String>) -> Result<(), String> {
     expect(back.starts_with(start.as_bytes()), &start)?;
     let Some(code) = code else { return Ok(()) };
     let reason = Reason::all().find(|reason| reason.code() == code);
-    let why = reason.ok_or("no such reason")?.why();
-    expect(back.ends_with(why.as_bytes()), why)
+    let why = format!("{}\n", reason.ok_or("no such reason")?.why());
+    expect(back.ends_with(why.as_bytes()), &why)
 }
 
 fn expect(so: bool, what: &str) -> Result<(), String> {

@@ -218,7 +218,11 @@ impl View<'_> {
         if body.is_empty() && self.case.client.starts_with(b"HEAD") {
             return Ok(());
         }
-        expect_bytes("the sentence", reason.why().as_bytes(), body)
+        expect_bytes(
+            "the sentence",
+            format!("{}\n", reason.why()).as_bytes(),
+            body,
+        )
     }
 }
 

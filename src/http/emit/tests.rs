@@ -248,14 +248,14 @@ fn responses_without_a_body() {
 #[test]
 fn answers_of_our_own() {
     let mut out = Vec::new();
-    local(&mut out, 503, "down\n", true, Some(10), false);
+    local(&mut out, 503, "down", true, Some(10), false);
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
          Cache-Control: no-store\r\nRetry-After: 10\r\nContent-Length: 5\r\n\r\ndown\n"
     );
     let mut out = Vec::new();
-    local(&mut out, 405, "no\n", false, None, true);
+    local(&mut out, 405, "no", false, None, true);
     let text = String::from_utf8(out).unwrap();
     assert!(text.contains("\r\nAllow: GET,") && text.ends_with("Connection: close\r\n\r\n"));
     for reason in crate::http::Reason::all() {
@@ -263,8 +263,8 @@ fn answers_of_our_own() {
         local(&mut out, reason.status(), reason.why(), false, None, false);
         let end = HeadScan::response().find(&out, 1024).unwrap().unwrap();
         let head = head::response(&out[..end], false).unwrap();
-        assert_eq!(head.framing, Framing::Length(reason.why().len() as u64));
-        assert_eq!(out.len() - end, reason.why().len());
+        assert_eq!(head.framing, Framing::Length(reason.why().len() as u64 + 1));
+        assert_eq!(out.len() - end, reason.why().len() + 1);
         assert!(!phrase(reason.status()).is_empty());
     }
 }

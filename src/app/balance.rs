@@ -17,24 +17,20 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Trouble> {
     let descriptors = os::raise_descriptor_limit().map_err(system)?;
     let connections = (descriptors.saturating_sub(limits::DESCRIPTORS_RESERVED) / 2).max(1);
     let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-    if connections < config.max_connections {
-        config.max_connections = connections;
-        let clients = if connections == 1 {
-            "client"
-        } else {
-            "clients"
-        };
-        log::info!(
-            "{descriptors} descriptors (ulimit -n) are enough for {connections} {clients} at a \
-             time: the others wait"
-        );
-    }
+    let fewer = connections < config.max_connections;
+    config.max_connections = config.max_connections.min(connections);
     let mut kernel = MioKernel::new().map_err(system)?;
     kernel.watch_signals().map_err(system)?;
     let client_tls = client_tls(&config)?;
     let seed = kernel.now().0 ^ u64::from(std::process::id()) << 32;
     let mut engine =
         Engine::new(&config, client_tls, seed, &mut kernel).map_err(Trouble::failure)?;
+    if fewer {
+        log::info!(
+            "{descriptors} descriptors (ulimit -n) are enough for this many clients at a time: \
+             {connections}; more wait"
+        );
+    }
     announce(&config, &engine);
     loop {
         match engine.turn(&mut kernel) {

@@ -72,7 +72,9 @@ fn a_connection_that_was_closed_while_idle_is_noticed() {
     let mut client = binary.client();
     for _ in 0..20 {
         assert_eq!(client.get("/").text(), "ok");
+        origin.wait_until(|counts| counts.open == 0);
         assert_eq!(client.post("/", "x").text(), "ok");
+        origin.wait_until(|counts| counts.open == 0);
     }
     assert_eq!(origin.counts().carriers, 40);
 }

@@ -107,7 +107,10 @@ fn with_few_descriptors_clients_wait_their_turn() {
     let origin = Origin::saying("served");
     let url = origin.url();
     let binary = Binary::start_with_descriptors(64, &["--probe", "off", &url]);
-    assert!(binary.has_said("1 client at a time"), "it should be told");
+    assert!(
+        binary.has_said("clients at a time: 1;"),
+        "it should be told"
+    );
     let mut clients: Vec<Client> = (0..200).map(|_| binary.client()).collect();
     assert_eq!(clients[0].get("/").text(), "served");
     clients[199].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -44,7 +44,8 @@ fn a_get_reaches_the_backend_and_its_answer_the_client() {
 
 #[test]
 fn methods_targets_and_statuses_are_left_alone() {
-    let origin = Origin::sending("HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n");
+    let head = "HTTP/1.1 418 I'm a teapot\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let origin = Origin::sending(head);
     let binary = Binary::start(&[origin.url()]);
     for (line, target) in [
         ("DELETE /x//y/../z;v=1 HTTP/1.1", "/x//y/../z;v=1"),

@@ -37,7 +37,7 @@ impl Engine {
         let waits = hub.accept_retry.is_some_and(|at| at > hub.now);
         !waits
             && hub.sessions < hub.sessions_max
-            && hub.names.is_started()
+            && hub.names.is_started(hub.now)
             && hub.listeners.iter().any(|listener| listener.ready)
     }
 

@@ -90,6 +90,10 @@ pub(super) struct Names {
     pub(super) open: usize,
     /// Whether every name was answered for once, or one backend has an address.
     pub(super) started: bool,
+    /// Whether every name was answered for once.
+    pub(super) settled: bool,
+    /// Until then clients wait for the slowest name, from then on for the fastest only.
+    pub(super) patience: Moment,
 }
 
 impl Names {
@@ -99,12 +103,21 @@ impl Names {
             due: None,
             open: 0,
             started: false,
+            settled: false,
+            patience: Moment(0),
         }
     }
 
-    /// False while it is not known whether there is anybody to give requests to.
-    pub(super) const fn is_started(&self) -> bool {
-        self.started
+    /// False while it is not known whether there is anybody to give requests to, and for a moment
+    /// longer while some are known and others may be: whoever is let in too early meets fewer
+    /// backends than there are.
+    pub(super) fn is_started(&self, now: Moment) -> bool {
+        self.settled || (self.started && self.patience <= now)
+    }
+
+    /// When that may become true without news.
+    pub(super) fn start_due(&self, now: Moment) -> Option<Moment> {
+        (self.started && !self.is_started(now)).then_some(self.patience)
     }
 
     pub(super) const fn due(&self) -> Option<Moment> {

@@ -19,6 +19,9 @@ use crate::peers::health::Health;
 /// How soon a name that has no address yet is looked up again.
 const FIRST_RETRY: Span = Span::seconds(2);
 
+/// How long the first clients wait for names that are slower than others.
+const START_PATIENCE: Span = Span::seconds(1);
+
 /// Makes peers of the configured backends.
 pub(super) fn add_all(backends: &[Backend], hub: &mut Hub, kernel: &mut dyn Kernel) {
     for backend in backends {
@@ -46,6 +49,8 @@ pub(super) fn add_all(backends: &[Backend], hub: &mut Hub, kernel: &mut dyn Kern
         });
     }
     look_up(hub, kernel);
+    hub.names.settled = hub.names.open == 0;
+    hub.names.patience = hub.now + START_PATIENCE;
 }
 
 /// Asks for the addresses of every name.
@@ -135,6 +140,7 @@ fn conclude(hub: &mut Hub) -> bool {
         return true;
     }
     hub.names.started = true;
+    hub.names.settled = true;
     let pause = if all {
         hub.names.interval
     } else {

@@ -85,6 +85,7 @@ impl Engine {
             probe.filter(|due| due.0 < u64::MAX),
             hub.idle.due(),
             hub.names.due().filter(|_| !hub.draining()),
+            hub.names.start_due(hub.now).filter(|_| !hub.draining()),
             accept,
             hub.drain.deadline(),
         ]

@@ -107,6 +107,13 @@ fn walk(
         }
         slot.attempt.peer = Some(id);
         let known = hub.peers.get(id);
+        if known.is_some_and(|known| known.addresses.is_empty()) {
+            // Its name is still being looked up: that is nobody's failure, and no news about it.
+            slot.attempt.fault.get_or_insert(Fault::Unresolved);
+            slot.attempt.tried.push(id);
+            peer = hub.peers.next(&slot.attempt.tried);
+            continue;
+        }
         let Some(address) = known.and_then(|known| known.address(&slot.attempt.addresses)) else {
             let fault = slot.attempt.fault.unwrap_or(Fault::Unresolved);
             peer = give_up_peer(slot, id, fault, hub, kernel);

@@ -283,7 +283,11 @@ impl Connection {
                 let waited = self.shared.changed.wait_while(state, held);
                 waited.expect(UNBROKEN).life == self.life
             }
-            Step::Close => false,
+            Step::Close => {
+                // At once, and before the connection counts as closed.
+                let _ = self.stream.shutdown(Shutdown::Write);
+                false
+            }
             Step::Reset => {
                 reset_when_closed(&self.stream);
                 false
@@ -352,6 +356,10 @@ fn http(connection: &mut Connection, script: &impl Fn(&Message, usize) -> Vec<St
         let Ok(Some(request)) = Message::request(&mut reader, go_on) else {
             return;
         };
+        // What comes after a stop can still be read, but nobody is there to do so.
+        if connection.shared.lock().life != connection.life {
+            return;
+        }
         connection.note(&request, before);
         for step in script(&request, before) {
             if !connection.perform(step) {

@@ -200,6 +200,11 @@ impl Exchange {
                 Step::End(Outcome::Done)
             }
             Phase::Idle | Phase::Head(_) if can.read(Side::Client) => Step::Read(Side::Client),
+            // The program wants to end, and nobody has asked for anything.
+            Phase::Idle if self.life == Life::Last => {
+                self.phase = Phase::Over(Outcome::Done);
+                Step::End(Outcome::Done)
+            }
             Phase::Wanting(wish) => {
                 let wish = *wish;
                 self.phase = Phase::Dialling;
@@ -406,9 +411,6 @@ impl Exchange {
         self.life = Life::Last;
         if let Some(request) = &mut self.request {
             request.persistent = false;
-        }
-        if matches!(self.phase, Phase::Idle) {
-            self.phase = Phase::Over(Outcome::Done);
         }
     }
 

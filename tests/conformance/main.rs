@@ -3,7 +3,7 @@
 //! The rules are data (`cases/*.case`, see `case.rs` for the format), delivered in every way that
 //! a network can cut them, and each outcome is judged twice: against the case, and by an oracle
 //! that knows no case but a second, independent reading of HTTP/1.1 (`reference.rs`).
-//! Each is sent once more over real sockets to the program itself (`sockets.rs`), and to other
+//! Each is sent once more over real sockets to the program itself (`socket.rs`), and to other
 //! proxies, to show where they differ (`matrix.rs`).
 
 mod case;

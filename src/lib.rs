@@ -69,6 +69,8 @@
 //! | names that equal a framing, host or forwarding field but for `_` | not mentioned | servers that fold `_` to `-` |
 //! | a Connection field that names an end-to-end field | section 7.6.1 of RFC 9110 removes it | a client could strip what we add |
 
+#![forbid(unsafe_code)]
+
 pub mod app;
 pub mod base;
 pub mod config;

@@ -1,0 +1,118 @@
+//! What a world consists of, as plain numbers: drawn from a seed, and small enough to be looked at,
+//! changed and drawn smaller. Whoever adds a feature to the worlds draws it here.
+
+use std::net::SocketAddr;
+
+use tidegate::base::random::Random;
+use tidegate::config::Backend;
+use tidegate::config::Config;
+use tidegate::config::Host;
+use tidegate::config::Scheme;
+
+use crate::faults::Fault;
+use crate::faults::Faults;
+use crate::weather::Weather;
+
+/// A world before it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Scene {
+    /// What the dice of the world start from.
+    pub(crate) seed: u64,
+    pub(crate) kind: Kind,
+    pub(crate) origins: u8,
+    pub(crate) clients: Vec<Part>,
+    pub(crate) connections_max: usize,
+    /// By fault: how often, per mille.
+    pub(crate) faults: [u16; Fault::ALL.len()],
+    pub(crate) weather: Weather,
+}
+
+/// What may go wrong in a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Only what must not matter.
+    Calm,
+    /// Everything.
+    Stormy,
+}
+
+/// What one client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) requests: usize,
+    /// No body is longer.
+    pub(crate) body_max: u64,
+}
+
+impl Scene {
+    /// The scene of that seed.
+    pub(crate) fn draw(kind: Kind, seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0x5eed);
+        let mut faults = Faults::new(0);
+        let weather = match kind {
+            Kind::Calm => Weather::calm(&mut faults, &mut random),
+            Kind::Stormy => Weather::stormy(&mut faults, &mut random),
+        };
+        let connections_max = usize::try_from(4 + random.below(30)).expect("small");
+        let origins = u8::try_from(1 + random.below(4)).expect("small");
+        let clients = (0..2 + random.below(8))
+            .map(|_| Part::draw(&mut random))
+            .collect();
+        Self {
+            seed,
+            kind,
+            origins,
+            clients,
+            connections_max,
+            faults: Fault::ALL.map(|fault| faults.rate(fault)),
+            weather,
+        }
+    }
+
+    /// Where the program listens.
+    pub(crate) fn proxy() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 8000))
+    }
+
+    /// Where that origin listens.
+    pub(crate) fn origin(number: u8) -> SocketAddr {
+        SocketAddr::from(([10, 1, 0, number], 80))
+    }
+
+    /// How the program is configured.
+    pub(crate) fn config(&self) -> Config {
+        let backend = |number| Backend {
+            scheme: Scheme::Http,
+            host: Host::Address(Self::origin(number).ip()),
+            port: Self::origin(number).port(),
+        };
+        Config {
+            listeners: vec![Self::proxy()],
+            backends: (0..self.origins).map(backend).collect(),
+            max_connections: self.connections_max,
+            ..Config::default()
+        }
+    }
+}
+
+impl Part {
+    fn draw(random: &mut Random) -> Self {
+        let requests = usize::try_from(5 + random.below(30)).expect("small");
+        let body_max = match random.below(100) {
+            0..=2 => 1_500_000,
+            3..=12 => 200_000,
+            _ => 3_000,
+        };
+        Self { requests, body_max }
+    }
+}
+
+impl Kind {
+    /// What tests and messages call it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Stormy => "stormy",
+        }
+    }
+}

@@ -107,6 +107,13 @@ impl Link {
         }
     }
 
+    /// Whether the socket itself, whatever TLS makes of it, may give something and may take
+    /// something, as far as is known here. For an audit.
+    #[must_use]
+    pub const fn believed(&self) -> (bool, bool) {
+        (self.wire.has(READABLE), self.wire.has(WRITABLE))
+    }
+
     /// Whether a write may take something. Never during a handshake: when it is over, ask again.
     #[must_use]
     pub fn can_write(&self) -> bool {

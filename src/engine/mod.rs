@@ -5,6 +5,7 @@
 //! Nothing here knows what bytes mean (`session` does) or what a socket is (`os` does).
 
 mod admission;
+pub mod audit;
 mod chronicle;
 mod gate;
 mod hub;

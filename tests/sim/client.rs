@@ -12,6 +12,7 @@ use tidegate::base::Socket;
 use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
 
+use crate::invariant::Invariant;
 use crate::ledger::Entry;
 use crate::ledger::Frame;
 use crate::ledger::Ledger;
@@ -19,6 +20,7 @@ use crate::ledger::fill;
 use crate::message::Reading;
 use crate::net::Actor;
 use crate::net::Net;
+use crate::weather::Misdeed;
 use crate::weather::Weather;
 
 /// How long a client waits for anything before it gives up: longer than any timeout of the proxy.
@@ -105,10 +107,12 @@ impl Client {
         self.reading = Reading::default();
         self.in_body = false;
         let weather = self.weather.get();
-        let abort = net.below(1000) < weather.abort;
+        let ledger = Rc::clone(&self.ledger);
+        let strikes = |misdeed, net: &mut Net| ledger.borrow_mut().strikes(weather, misdeed, net);
+        let abort = strikes(Misdeed::Abort, net);
         self.abort_after = abort.then(|| usize::try_from(net.below(3_000)).expect("small"));
-        self.half_close = net.below(1000) < weather.half_close;
-        let dribbles = net.below(1000) < weather.dribble;
+        self.half_close = strikes(Misdeed::HalfClose, net);
+        let dribbles = strikes(Misdeed::Dribble, net);
         self.dribble = dribbles.then(|| now + Span::millis(5_200 + net.below(4_000)));
         let at_once = if net.below(3) == 0 { self.to_ask } else { 1 };
         for _ in 0..at_once {
@@ -146,6 +150,7 @@ impl Client {
             response_bytes,
             frame,
             executions: 0,
+            answers: 0,
         };
         let id = self.ledger.borrow_mut().enter(entry);
         self.asked.push_back(id);
@@ -231,7 +236,12 @@ impl Client {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             let mut most = buffer.len();
-            if net.below(1000) < self.weather.get().slow {
+            let weather = self.weather.get();
+            if self
+                .ledger
+                .borrow_mut()
+                .strikes(weather, Misdeed::Slow, net)
+            {
                 most = usize::try_from(1 + net.below(40)).expect("small");
                 self.pause = Some(now + Span(1 + net.below(50_000_000)));
             }
@@ -268,11 +278,15 @@ impl Client {
                 let Some(said) = head.number("x-id") else {
                     // Not of an origin's: the proxy's own. What is behind it is not for us.
                     assert!(status >= 400, "{head:?}");
-                    self.ledger.borrow_mut().refuse(status);
+                    self.ledger.borrow_mut().refuse(id, status);
                     self.asked.pop_front();
                     return Err(io::ErrorKind::ConnectionRefused.into());
                 };
-                assert_eq!(said, id, "an answer for somebody else");
+                self.ledger
+                    .borrow_mut()
+                    .check(Invariant::OneAnswer, said == id, || {
+                        format!("the answer to {said} came where {id} was asked")
+                    });
                 assert!(
                     head.value("via")
                         .is_some_and(|via| via.contains("tidegate"))
@@ -307,12 +321,7 @@ impl Client {
     }
 
     fn whole(&mut self, id: usize, length: usize) {
-        let mut book = self.ledger.borrow_mut();
-        let entry = book.entry(id);
-        let bodiless = entry.head || matches!(entry.frame, Frame::NoContent | Frame::NotModified);
-        let expected = if bodiless { 0 } else { entry.response_bytes };
-        assert_eq!(length, expected, "the answer to {id} was taken for whole");
-        book.answered += 1;
+        self.ledger.borrow_mut().answer(id, length);
         self.asked.pop_front();
         self.in_body = false;
     }

@@ -5,6 +5,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::invariant::Invariant;
+use crate::net::Net;
+use crate::weather::Misdeed;
+use crate::weather::Weather;
+
 /// The shared book.
 pub(crate) type Ledger = Rc<RefCell<Book>>;
 
@@ -20,6 +25,10 @@ pub(crate) struct Book {
     pub(crate) broken: u64,
     /// Requests executed by each origin.
     pub(crate) executed: Vec<u64>,
+    /// By misdeed: how often it was done.
+    pub(crate) done: [u64; Misdeed::ALL.len()],
+    /// By invariant: how often it was asked for.
+    pub(crate) asked: [u64; Invariant::ALL.len()],
 }
 
 /// How an answer is to be framed.
@@ -41,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) response_bytes: usize,
     pub(crate) frame: Frame,
     pub(crate) executions: u32,
+    /// Whole answers that its client has.
+    pub(crate) answers: u32,
 }
 
 impl Book {
@@ -61,23 +72,100 @@ impl Book {
     pub(crate) fn execute(&mut self, id: usize, origin: usize) {
         let entry = &mut self.entries[id];
         entry.executions += 1;
-        assert!(
-            !entry.post || entry.executions == 1,
-            "POST {id} was executed {} times",
-            entry.executions
+        let (times, most) = (
+            entry.executions,
+            if entry.post { 1 } else { EXECUTIONS_MAX },
         );
-        assert!(entry.executions <= 3, "request {id} was executed too often");
+        self.check(Invariant::Executions, times <= most, || {
+            format!("request {id} was executed {times} times, {most} are allowed")
+        });
         if origin >= self.executed.len() {
             self.executed.resize(origin + 1, 0);
         }
         self.executed[origin] += 1;
     }
 
-    pub(crate) fn refuse(&mut self, status: u16) {
+    /// A client has the whole answer to its request.
+    pub(crate) fn answer(&mut self, id: usize, length: usize) {
+        let entry = &mut self.entries[id];
+        entry.answers += 1;
+        let (answers, executions) = (entry.answers, entry.executions);
+        let bodiless = entry.head || matches!(entry.frame, Frame::NoContent | Frame::NotModified);
+        let expected = if bodiless { 0 } else { entry.response_bytes };
+        self.check(Invariant::OneAnswer, answers == 1 && executions > 0, || {
+            format!("request {id} was executed {executions} times and answered {answers} times")
+        });
+        self.check(Invariant::AnswerBytes, length == expected, || {
+            format!("{length} of {expected} bytes of answer {id} were taken for the whole")
+        });
+        self.answered += 1;
+    }
+
+    /// An origin has a request that it takes for whole.
+    pub(crate) fn received(&mut self, id: usize, length: usize) {
+        let expected = self.entries[id].request_bytes;
+        self.check(Invariant::RequestBytes, length == expected, || {
+            format!("{length} of {expected} bytes of request {id} were taken for the whole")
+        });
+    }
+
+    /// An invariant is asked for.
+    ///
+    /// # Panics
+    /// If it does not hold; `why` is then asked what is wrong.
+    pub(crate) fn check(
+        &mut self,
+        invariant: Invariant,
+        holds: bool,
+        why: impl FnOnce() -> String,
+    ) {
+        self.asked[invariant as usize] += 1;
+        assert!(holds, "{invariant}: {}", why());
+    }
+
+    /// The proxy has refused a request of a client's.
+    pub(crate) fn refuse(&mut self, id: usize, status: u16) {
+        let executions = self.entries[id].executions;
+        // What was wrong with the request itself is known before anybody is given it; 408 is
+        // about what never came.
+        let at_once = (400..500).contains(&status) && status != 408;
+        self.check(
+            Invariant::RefusedStaysOut,
+            !at_once || executions == 0,
+            || format!("request {id} was refused with {status} and executed {executions} times"),
+        );
         match self.refused.iter_mut().find(|(known, _)| *known == status) {
             Some((_, count)) => *count += 1,
             None => self.refused.push((status, 1)),
         }
+    }
+
+    /// How many requests there have been: the number of the next one.
+    pub(crate) const fn entered(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What was executed of the requests from `first` on was answered.
+    pub(crate) fn expect_answers(&mut self, first: usize) {
+        for id in first..self.entries.len() {
+            let Entry {
+                executions,
+                answers,
+                ..
+            } = self.entries[id];
+            self.check(
+                Invariant::EndsInTime,
+                executions == 0 || answers == 1,
+                || format!("request {id} was under way at the end, and its answer was dropped"),
+            );
+        }
+    }
+
+    /// An occasion: is it done? Counted if it is.
+    pub(crate) fn strikes(&mut self, weather: Weather, misdeed: Misdeed, net: &mut Net) -> bool {
+        let strikes = net.below(1000) < u64::from(weather.rate(misdeed));
+        self.done[misdeed as usize] += u64::from(strikes);
+        strikes
     }
 
     /// Every request that was asked, whatever became of it.
@@ -85,6 +173,10 @@ impl Book {
         self.answered + self.broken + self.refused.iter().map(|(_, count)| count).sum::<u64>()
     }
 }
+
+/// A request that may be repeated is tried once more over a fresh connection, and once more at
+/// another server.
+const EXECUTIONS_MAX: u32 = 3;
 
 /// Byte `at` of the body of request `id`, or of its answer.
 pub(crate) const fn byte(id: usize, answer: bool, at: usize) -> u8 {

@@ -4,9 +4,12 @@
 //! `verbs` and `dial` (what parties do), `link` and `queue` (what then happens), `faults` (what
 //! goes wrong) and `trace` (what is remembered). `selftest` asks whether all that works.
 
+mod canary;
 mod client;
 mod dial;
 mod faults;
+mod frame;
+mod invariant;
 mod kernel;
 mod ledger;
 mod link;
@@ -16,9 +19,14 @@ mod origin;
 mod queue;
 mod relay;
 mod scene;
+mod script;
 mod selftest;
+mod shrink;
 mod storm;
+mod sweep;
 mod trace;
+mod truth;
 mod verbs;
+mod watch;
 mod weather;
 mod world;

@@ -1,6 +1,7 @@
 //! A small strict parser for both ends of the simulated world: heads by lines, bodies by length,
 //! chunks or end. Shares no code with the program.
 
+use crate::invariant::Invariant;
 use crate::ledger::byte;
 
 /// What is being read.
@@ -86,7 +87,8 @@ impl Reading {
         let start = lines.next().expect("a start line").to_owned();
         assert!(
             !text.replace("\r\n", "").contains(['\r', '\n']),
-            "bare line end in {text:?}"
+            "{}: bare line end in {text:?}",
+            Invariant::Unambiguous
         );
         let fields = lines
             .map(|line| {
@@ -103,7 +105,8 @@ impl Reading {
         let chunked = head.value("transfer-encoding");
         assert!(
             length.is_none() || chunked.is_none(),
-            "two framings: {head:?}"
+            "{}: two framings: {head:?}",
+            Invariant::Unambiguous
         );
         let rest = match (length, chunked) {
             _ if bodiless => Rest::Exactly(0),
@@ -205,11 +208,13 @@ impl Reading {
 
 fn check(bytes: &[u8], id: usize, answer: bool, at: &mut usize) {
     for value in bytes {
-        assert_eq!(
-            *value,
-            byte(id, answer, *at),
-            "byte {at} of {id}, answer: {answer}"
-        );
+        let law = if answer {
+            Invariant::AnswerBytes
+        } else {
+            Invariant::RequestBytes
+        };
+        let right = byte(id, answer, *at);
+        assert_eq!(*value, right, "{law}: byte {at} of {id}");
         *at += 1;
     }
 }

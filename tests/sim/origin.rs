@@ -12,6 +12,7 @@ use tidegate::base::Socket;
 use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
 
+use crate::invariant::Invariant;
 use crate::ledger::Entry;
 use crate::ledger::Frame;
 use crate::ledger::Ledger;
@@ -20,6 +21,7 @@ use crate::message::Head;
 use crate::message::Reading;
 use crate::net::Actor;
 use crate::net::Net;
+use crate::weather::Misdeed;
 use crate::weather::Weather;
 
 /// One origin.
@@ -131,8 +133,12 @@ fn advance(
         let id = judged(&head);
         connection.reading.begin(&head, id, false, false);
         connection.current = Some(id);
+        // The reader is strict: what could be read in two ways does not get here.
+        ledger
+            .borrow_mut()
+            .check(Invariant::Unambiguous, true, String::new);
         let entry = ledger.borrow().entry(id);
-        if entry.request_bytes > 0 && net.below(1000) < weather.early {
+        if entry.request_bytes > 0 && ledger.borrow_mut().strikes(weather, Misdeed::Early, net) {
             ledger.borrow_mut().execute(id, origin);
             answer(&mut connection.output, id, entry);
             connection.then = Then::Close;
@@ -145,14 +151,10 @@ fn advance(
     let Some(length) = connection.reading.body() else {
         return false;
     };
-    let entry = ledger.borrow().entry(id);
-    assert_eq!(
-        length, entry.request_bytes,
-        "request {id} was taken for whole"
-    );
+    ledger.borrow_mut().received(id, length);
     connection.current = None;
     ledger.borrow_mut().execute(id, origin);
-    reply(connection, id, entry, weather, net);
+    reply(connection, id, ledger, weather, net);
     true
 }
 
@@ -171,21 +173,22 @@ fn judged(head: &Head) -> usize {
     id
 }
 
-fn reply(connection: &mut Connection, id: usize, entry: Entry, weather: Weather, net: &mut Net) {
-    let mut strikes = |rate| net.below(1000) < rate;
-    if strikes(weather.no_answer) {
-        connection.then = if strikes(500) {
+fn reply(connection: &mut Connection, id: usize, ledger: &Ledger, weather: Weather, net: &mut Net) {
+    let entry = ledger.borrow().entry(id);
+    let strikes = |misdeed, net: &mut Net| ledger.borrow_mut().strikes(weather, misdeed, net);
+    if strikes(Misdeed::NoAnswer, net) {
+        connection.then = if net.below(2) == 0 {
             Then::Close
         } else {
             Then::Reset
         };
         return;
     }
-    if strikes(weather.hang) {
+    if strikes(Misdeed::Hang, net) {
         connection.then = Then::Hang;
         return;
     }
-    if strikes(weather.interim) {
+    if strikes(Misdeed::Interim, net) {
         connection
             .output
             .extend_from_slice(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
@@ -195,7 +198,7 @@ fn reply(connection: &mut Connection, id: usize, entry: Entry, weather: Weather,
     if entry.frame == Frame::UntilClose {
         connection.then = Then::Close;
     }
-    if strikes(weather.cut_answer) {
+    if strikes(Misdeed::CutAnswer, net) {
         // A head without its last byte, or less of a body than was promised. An answer that ends
         // with its connection is cut by a reset only.
         let whole = connection.output.len() - start;
@@ -207,11 +210,11 @@ fn reply(connection: &mut Connection, id: usize, entry: Entry, weather: Weather,
         } else {
             Then::Close
         };
-    } else if strikes(weather.silent_close) {
+    } else if strikes(Misdeed::SilentClose, net) {
         connection.then = Then::Close;
     } else if entry.frame != Frame::UntilClose
         && connection.output.len() < SURPLUS_BEHIND_MAX
-        && strikes(weather.surplus)
+        && strikes(Misdeed::Surplus, net)
     {
         connection
             .output
@@ -287,7 +290,12 @@ impl Actor for Origin {
                 net.close(ready.socket);
             }
             self.connections.remove(&ready.socket);
-            if net.below(1000) < self.weather.get().crash {
+            let weather = self.weather.get();
+            if self
+                .ledger
+                .borrow_mut()
+                .strikes(weather, Misdeed::Crash, net)
+            {
                 self.crash(net, now);
                 return self.back;
             }

@@ -14,7 +14,7 @@ use crate::faults::Faults;
 use crate::weather::Weather;
 
 /// A world before it begins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scene {
     /// What the dice of the world start from.
     pub(crate) seed: u64,
@@ -22,6 +22,8 @@ pub(crate) struct Scene {
     pub(crate) origins: u8,
     pub(crate) clients: Vec<Part>,
     pub(crate) connections_max: usize,
+    /// Requests that each client has under way when the program is asked to end.
+    pub(crate) parting: usize,
     /// By fault: how often, per mille.
     pub(crate) faults: [u16; Fault::ALL.len()],
     pub(crate) weather: Weather,
@@ -64,6 +66,7 @@ impl Scene {
             origins,
             clients,
             connections_max,
+            parting: usize::try_from(random.below(4)).expect("small"),
             faults: Fault::ALL.map(|fault| faults.rate(fault)),
             weather,
         }
@@ -108,6 +111,15 @@ impl Part {
 }
 
 impl Kind {
+    /// What the worlds of that seed are.
+    pub(crate) const fn of(seed: u64) -> Self {
+        if seed.is_multiple_of(3) {
+            Self::Calm
+        } else {
+            Self::Stormy
+        }
+    }
+
     /// What tests and messages call it.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -79,6 +79,7 @@ pub(crate) struct Trace {
     ring: [Option<Step>; 40],
     calls: [u64; Verb::COUNT],
     system_calls: u64,
+    deeds: u64,
 }
 
 impl Trace {
@@ -89,6 +90,7 @@ impl Trace {
             ring: [None; 40],
             calls: [0; Verb::COUNT],
             system_calls: 0,
+            deeds: 0,
         }
     }
 
@@ -103,6 +105,7 @@ impl Trace {
         if step.party == 0 {
             self.calls[step.verb as usize] += 1;
             self.system_calls += step.verb.system_calls(step.result);
+            self.deeds += u64::from(step.verb != Verb::Wait && step.result != -11);
         }
     }
 
@@ -130,6 +133,11 @@ impl Trace {
     /// How many system calls the verbs of the program under test would have cost on Linux.
     pub(crate) const fn system_calls(&self) -> u64 {
         self.system_calls
+    }
+
+    /// How many verbs of the program under test did something: neither waited nor were blocked.
+    pub(crate) const fn deeds(&self) -> u64 {
+        self.deeds
     }
 
     /// The last 40 verbs, oldest first.

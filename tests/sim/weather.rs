@@ -6,36 +6,76 @@ use tidegate::base::random::Random;
 use crate::faults::Fault;
 use crate::faults::Faults;
 
-/// What origins and clients do wrong, per mille of the occasions.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Weather {
+/// What origins and clients do wrong, or at least not as everybody does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Misdeed {
     /// An origin closes behind a whole answer without having said so.
-    pub(crate) silent_close: u64,
+    SilentClose,
     /// An origin closes or resets in the middle of an answer.
-    pub(crate) cut_answer: u64,
+    CutAnswer,
     /// An origin closes before its answer.
-    pub(crate) no_answer: u64,
+    NoAnswer,
     /// An origin sends bytes that nobody asked for behind an answer.
-    pub(crate) surplus: u64,
+    Surplus,
     /// An origin answers before it has the whole request, and closes.
-    pub(crate) early: u64,
+    Early,
     /// An origin says 103 first.
-    pub(crate) interim: u64,
+    Interim,
     /// An origin crashes, and comes back after a while.
-    pub(crate) crash: u64,
+    Crash,
     /// An origin never answers.
-    pub(crate) hang: u64,
+    Hang,
     /// A client goes away in the middle.
-    pub(crate) abort: u64,
+    Abort,
     /// A client says that it sends no more before it has its answers.
-    pub(crate) half_close: u64,
+    HalfClose,
     /// A client sends the start of its head, and the rest seconds later.
-    pub(crate) dribble: u64,
+    Dribble,
     /// A client takes only a few bytes at a time.
-    pub(crate) slow: u64,
+    Slow,
+}
+
+/// How often they do it, per mille of the occasions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Weather {
+    rates: [u16; Misdeed::ALL.len()],
     /// The network may swallow the bytes of a connection: then waiting in vain is nobody's fault.
     pub(crate) swallows: bool,
 }
+
+impl Misdeed {
+    /// All of them, in order.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::SilentClose,
+        Self::CutAnswer,
+        Self::NoAnswer,
+        Self::Surplus,
+        Self::Early,
+        Self::Interim,
+        Self::Crash,
+        Self::Hang,
+        Self::Abort,
+        Self::HalfClose,
+        Self::Dribble,
+        Self::Slow,
+    ];
+}
+
+/// How often it is done at most in stormy worlds.
+const STORMY: [(Misdeed, u64); 11] = [
+    (Misdeed::SilentClose, 200),
+    (Misdeed::CutAnswer, 100),
+    (Misdeed::NoAnswer, 100),
+    (Misdeed::Early, 100),
+    (Misdeed::Interim, 200),
+    (Misdeed::Crash, 20),
+    (Misdeed::Hang, 10),
+    (Misdeed::Abort, 100),
+    (Misdeed::HalfClose, 100),
+    (Misdeed::Dribble, 100),
+    (Misdeed::Slow, 300),
+];
 
 /// What makes the bytes of one write arrive at different moments.
 const LATE: [Fault; 6] = [
@@ -48,6 +88,16 @@ const LATE: [Fault; 6] = [
 ];
 
 impl Weather {
+    /// How often that is done.
+    pub(crate) const fn rate(&self, misdeed: Misdeed) -> u16 {
+        self.rates[misdeed as usize]
+    }
+
+    /// From here on it is done so often.
+    pub(crate) const fn set(&mut self, misdeed: Misdeed, permille: u16) {
+        self.rates[misdeed as usize] = permille;
+    }
+
     /// A world in which nothing goes wrong but what must not matter.
     pub(crate) fn calm(faults: &mut Faults, random: &mut Random) -> Self {
         // A connect that is slower than a probe's timeout makes a server look dead for a while.
@@ -58,12 +108,11 @@ impl Weather {
             let rate = [0, 10, 200][usize::try_from(random.below(3)).expect("small")];
             faults.set(fault, rate);
         }
-        Self {
-            slow: random.below(300),
-            dribble: 50,
-            interim: random.below(200),
-            ..Self::default()
-        }
+        let mut weather = Self::default();
+        weather.set(Misdeed::Slow, draw(random, 300));
+        weather.set(Misdeed::Dribble, 50);
+        weather.set(Misdeed::Interim, draw(random, 200));
+        weather
     }
 
     /// A world in which anything goes wrong.
@@ -83,29 +132,17 @@ impl Weather {
                 faults.set(fault, 0);
             }
         }
-        let surplus = if surplus { 300 } else { 0 };
-        let mut rate = |most: u64| {
-            if random.permille(600) {
-                random.below(most)
-            } else {
-                0
-            }
-        };
-        Self {
-            silent_close: rate(200),
-            cut_answer: rate(100),
-            no_answer: rate(100),
-            surplus,
-            early: rate(100),
-            interim: rate(200),
-            crash: rate(20),
-            hang: rate(10),
-            abort: rate(100),
-            half_close: rate(100),
-            dribble: rate(100),
-            slow: rate(300),
+        let mut weather = Self {
             swallows,
+            ..Self::default()
+        };
+        for (misdeed, most) in STORMY {
+            if random.permille(600) {
+                weather.set(misdeed, draw(random, most));
+            }
         }
+        weather.set(Misdeed::Surplus, if surplus { 300 } else { 0 });
+        weather
     }
 
     /// Nothing goes wrong from here on.
@@ -115,4 +152,8 @@ impl Weather {
             ..Self::default()
         };
     }
+}
+
+fn draw(random: &mut Random, most: u64) -> u16 {
+    u16::try_from(random.below(most)).expect("less than a thousand")
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
+use tidegate::config::Config;
 use tidegate::engine::Census;
 use tidegate::engine::Engine;
 use tidegate::engine::Turn;
@@ -13,14 +14,19 @@ use tidegate::engine::kernel::Kernel;
 use tidegate::engine::kernel::News;
 use tidegate::tally::Tally;
 
+use crate::canary::Sabotage;
+use crate::canary::Saboteur;
 use crate::client::Client;
 use crate::faults::Fault;
+use crate::invariant::Invariant;
 use crate::kernel::SimKernel;
 use crate::ledger::Ledger;
 use crate::origin::Origin;
 use crate::scene::Kind;
 use crate::scene::Part;
 use crate::scene::Scene;
+use crate::watch::Watch;
+use crate::weather::Misdeed;
 use crate::weather::Weather;
 
 /// A world.
@@ -31,7 +37,10 @@ pub(crate) struct World {
     weather: Rc<Cell<Weather>>,
     clients: Vec<usize>,
     kind: Kind,
+    watch: Watch,
     pub(crate) turns: u64,
+    parting: usize,
+    sabotage: Option<Sabotage>,
 }
 
 /// What came of a world.
@@ -44,12 +53,19 @@ pub(crate) struct History {
     pub(crate) refused: u64,
     pub(crate) executed: Vec<u64>,
     pub(crate) tally: Tally,
+    pub(crate) turns: u64,
+    /// How long it lasted, by its own clock.
+    pub(crate) span: Span,
     pub(crate) fired: Vec<u64>,
+    /// By misdeed: how often it was done.
+    pub(crate) done: [u64; Misdeed::ALL.len()],
+    /// By invariant: how often it was asked for.
+    pub(crate) asked: [u64; Invariant::ALL.len()],
 }
 
 impl World {
     /// The scene, with everybody in their place.
-    pub(crate) fn new(scene: &Scene) -> Self {
+    pub(crate) fn new(scene: &Scene, sabotage: Option<Sabotage>) -> Self {
         let mut kernel = SimKernel::new(scene.seed);
         kernel.bounds().strict = true;
         for (fault, rate) in Fault::ALL.into_iter().zip(scene.faults) {
@@ -76,24 +92,47 @@ impl World {
             weather,
             clients,
             kind: scene.kind,
+            watch: Watch::new(scene.kind),
             turns: 0,
+            parting: scene.parting,
+            sabotage,
         }
     }
 
     /// From the first request to the end of the program.
     pub(crate) fn live(&mut self) {
         self.finish_clients();
-        if self.kind == Kind::Stormy {
-            self.recover();
+        match self.kind {
+            Kind::Calm => self.expect_everything(),
+            Kind::Stormy => self.recover(),
         }
+        let first = self.ledger.borrow().entered();
+        self.part();
         self.stop();
+        self.disperse(first);
     }
 
     fn turn(&mut self) -> Turn {
-        self.engine.assert_settled();
         self.turns += 1;
-        assert!(self.turns < TURNS_MAX, "the loop spins");
-        self.engine.turn(&mut self.kernel)
+        self.check(Invariant::NoSpin, self.turns < TURNS_MAX, || {
+            "too many turns".to_owned()
+        });
+        let ledger = Rc::clone(&self.ledger);
+        self.watch
+            .before(&mut self.engine, &mut self.kernel, &mut ledger.borrow_mut());
+        let turn = match self.sabotage {
+            None => self.engine.turn(&mut self.kernel),
+            Some(sabotage) => self.engine.turn(&mut Saboteur {
+                kernel: &mut self.kernel,
+                sabotage,
+            }),
+        };
+        self.watch.after(&self.kernel, &mut ledger.borrow_mut());
+        turn
+    }
+
+    fn check(&self, invariant: Invariant, holds: bool, why: impl FnOnce() -> String) {
+        self.ledger.borrow_mut().check(invariant, holds, why);
     }
 
     fn finish_clients(&mut self) {
@@ -113,9 +152,7 @@ impl World {
     /// The weather clears: what was broken recovers, and everybody is served.
     fn recover(&mut self) {
         self.kernel.faults().calm();
-        let mut weather = self.weather.get();
-        weather.clear();
-        self.weather.set(weather);
+        self.clear();
         self.pass(Span::seconds(120));
         let (before, asked) = (self.ledger.borrow().answered, 5 * self.clients.len() as u64);
         for number in &self.clients {
@@ -123,22 +160,79 @@ impl World {
         }
         self.finish_clients();
         let answered = self.ledger.borrow().answered - before;
-        assert_eq!(answered, asked, "after the storm everything is answered");
+        self.check(Invariant::Recovers, answered == asked, || {
+            format!("after the storm {answered} of {asked} requests were answered")
+        });
+    }
+
+    /// From here on everybody behaves.
+    fn clear(&self) {
+        let mut weather = self.weather.get();
+        weather.clear();
+        self.weather.set(weather);
+    }
+
+    /// In a calm world nobody was turned away.
+    fn expect_everything(&self) {
+        let book = &mut self.ledger.borrow_mut();
+        let (answered, total) = (book.answered, book.total());
+        book.check(Invariant::OneAnswer, answered == total, || {
+            format!("nothing went wrong, and {answered} of {total} requests were answered")
+        });
+    }
+
+    /// Everybody has something under way when the program is asked to end.
+    fn part(&mut self) {
+        // Who reads slowly, or over a slow network, may well be cut off when time is up.
+        self.clear();
+        self.kernel.faults().set(Fault::Delayed, 0);
+        for number in &self.clients {
+            self.kernel.actor_mut::<Client>(*number).give(self.parting);
+        }
+        let span = self.kernel.guest().below(3_000_000);
+        self.pass(Span(span));
     }
 
     /// The program ends, and nothing is left.
     fn stop(&mut self) {
+        let asked = self.kernel.now();
         self.kernel.guest().news.push_back(News::Stop);
-        loop {
+        let until = asked + Config::default().drain_timeout;
+        let cut = loop {
+            let now = self.kernel.now();
+            self.check(Invariant::EndsInTime, now <= until, || {
+                format!("asked to end at {} ns, it goes on at {} ns", asked.0, now.0)
+            });
             match self.turn() {
                 Turn::Goes => {}
-                Turn::Stopped { cut } => break assert_eq!(cut, 0, "nobody had to be cut off"),
+                Turn::Stopped { cut } => break cut,
                 Turn::Unresolvable => panic!("there are no names here"),
             }
+        };
+        self.check(Invariant::EndsInTime, cut == 0, || {
+            format!("{cut} clients were cut off although there was time")
+        });
+        let (census, sockets) = (self.engine.census(), self.kernel.census());
+        let nothing = census == Census::default() && sockets == 0 && self.kernel.misuses() == 0;
+        self.check(Invariant::NothingLeft, nothing, || {
+            format!(
+                "{census:?}, {sockets} sockets, {} misuses",
+                self.kernel.misuses()
+            )
+        });
+        self.check(Invariant::NoPanic, true, String::new);
+    }
+
+    /// The program is gone and the clients notice: what an origin executed since request `first`
+    /// was answered to the end.
+    fn disperse(&mut self, first: usize) {
+        let mut ready = Vec::new();
+        let done = |kernel: &SimKernel, number: &usize| kernel.actor::<Client>(*number).is_done();
+        while !self.clients.iter().all(|number| done(&self.kernel, number)) {
+            let until = self.kernel.now() + Span::millis(100);
+            self.kernel.wait(Some(until), &mut ready);
         }
-        assert_eq!(self.engine.census(), Census::default());
-        assert_eq!(self.kernel.census(), 0, "sockets are left");
-        assert_eq!(self.kernel.misuses(), 0);
+        self.ledger.borrow_mut().expect_answers(first);
     }
 
     /// What came of it.
@@ -155,7 +249,11 @@ impl World {
             refused: book.refused.iter().map(|(_, count)| count).sum(),
             executed: book.executed.clone(),
             tally: self.engine.tally().clone(),
+            turns: self.turns,
+            span: Span(self.kernel.now().0),
             fired,
+            done: book.done,
+            asked: book.asked,
         }
     }
 }

@@ -1,0 +1,115 @@
+//! Looks at the engine before and after each of its turns, and asks for every invariant that can be
+//! asked for then.
+
+use tidegate::base::time::Moment;
+use tidegate::base::time::Span;
+use tidegate::engine::Engine;
+use tidegate::engine::audit::Audit;
+use tidegate::engine::kernel::Kernel;
+use tidegate::tally::Event;
+
+use crate::faults::Fault;
+use crate::invariant::Invariant;
+use crate::kernel::SimKernel;
+use crate::ledger::Book;
+use crate::scene::Kind;
+
+/// Whoever looks.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    kind: Kind,
+    audit: Audit,
+    /// When the turn began.
+    since: Moment,
+    deeds: u64,
+    /// Turns on the spot, one behind the other.
+    idle: u32,
+}
+
+impl Watch {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            audit: Audit::default(),
+            since: Moment(0),
+            deeds: 0,
+            idle: 0,
+        }
+    }
+
+    /// The loop is about to wait.
+    ///
+    /// # Panics
+    /// If an invariant does not hold.
+    pub(crate) fn before(&mut self, engine: &mut Engine, kernel: &mut SimKernel, book: &mut Book) {
+        engine.assert_settled();
+        engine.audit(&mut self.audit);
+        self.since = kernel.now();
+        self.deeds = kernel.trace().deeds();
+        let audit = &self.audit;
+        let forgotten = audit
+            .beliefs
+            .iter()
+            .find(|belief| kernel.net().is_forgotten(belief));
+        book.check(Invariant::Wakeups, forgotten.is_none(), || {
+            format!("the kernel has told all it had to tell, and knows more: {forgotten:?}")
+        });
+        let right = audit.in_flight.iter().all(|count| count.is_right())
+            && audit.sessions.is_right()
+            && audit.windows.is_right()
+            && audit.parked.is_right()
+            && audit.sockets.is_right()
+            && audit.given.is_right();
+        book.check(Invariant::Books, right, || format!("{audit:?}"));
+        let bounded = audit.windows.kept <= audit.windows_max as u64
+            && audit.sessions.kept <= audit.sessions_max as u64
+            && audit.sockets.found == kernel.census() as u64;
+        book.check(Invariant::Bounded, bounded, || {
+            format!("{} sockets are open; {audit:?}", kernel.census())
+        });
+        if self.kind == Kind::Calm {
+            let most = audit.picks.iter().max().copied().unwrap_or(0);
+            let least = audit.picks.iter().min().copied().unwrap_or(0);
+            book.check(Invariant::Fair, most - least <= 1, || {
+                format!("the servers' turns: {:?}", audit.picks)
+            });
+        }
+        let (told, heard) = (
+            kernel.faults().fired(Fault::Stale),
+            engine.tally().of(Event::StaleEvent),
+        );
+        book.check(Invariant::Generations, told == heard, || {
+            format!("{told} events were for closed sockets, {heard} were seen to be")
+        });
+    }
+
+    /// The turn is over.
+    ///
+    /// # Panics
+    /// If an invariant does not hold.
+    pub(crate) fn after(&mut self, kernel: &SimKernel, book: &mut Book) {
+        let now = kernel.now();
+        if let Some(due) = self.audit.due {
+            let latest = due.max(self.since) + GRAIN;
+            book.check(Invariant::Deadlines, now <= latest, || {
+                format!("it was due at {} ns and is {} ns", due.0, now.0)
+            });
+        }
+        let stood = now <= self.since + MOMENT && self.deeds == kernel.trace().deeds();
+        self.idle = if stood { self.idle + 1 } else { 0 };
+        book.check(Invariant::NoSpin, self.idle <= IDLE_TURNS_MAX, || {
+            format!("{} turns did nothing, at one moment", self.idle)
+        });
+    }
+}
+
+/// A wait comes back up to 20 ms late ([`Fault::Overslept`]) and lets up to 2 ms more pass
+/// ([`Fault::Crowded`]).
+const GRAIN: Span = Span::millis(23);
+
+/// What a wait takes at least.
+const MOMENT: Span = Span(1_000);
+
+/// Turns that do nothing and take no time are legal when the kernel says what is not true; but
+/// it does not say so for ever.
+const IDLE_TURNS_MAX: u32 = 16;

@@ -24,6 +24,8 @@ pub(crate) enum Sabotage {
     RequestByte,
     /// An answer says that it is another's.
     OtherAnswer,
+    /// An answer is made to look like a refusal of the proxy's own.
+    Disowned,
     /// A POST goes out twice.
     Doubled,
     /// A line end loses its CR.
@@ -36,8 +38,12 @@ pub(crate) enum Sabotage {
     LostEdge,
     /// The wait comes back although nothing has happened, at once and always.
     Spin,
-    /// A socket is never closed.
+    /// A connection is never closed.
     Leak,
+    /// The listener is never closed.
+    LeakedListener,
+    /// A book is not what a recount finds.
+    Miscount,
     /// The wait comes back too late.
     Late,
     /// Nothing works any more once it should.
@@ -131,6 +137,12 @@ impl Kernel for Saboteur<'_> {
         if let (true, Some(byte)) = (plain && sabotaged, body.and_then(|at| bytes.get_mut(at))) {
             *byte ^= 1;
         }
+        if self.does(Sabotage::Disowned) && bytes.starts_with(b"HTTP/1.1 200") {
+            bytes[9] = b'4';
+            if let Some(at) = find(bytes, b"X-Id: ") {
+                bytes[at] = b'Y';
+            }
+        }
         if let (true, Some(at)) = (
             self.does(Sabotage::OtherAnswer) && bytes.starts_with(b"HTTP"),
             find(bytes, b"X-Id: ").map(|at| at + 6),
@@ -160,7 +172,12 @@ impl Kernel for Saboteur<'_> {
     }
 
     fn close(&mut self, socket: Socket) {
-        if !self.does(Sabotage::Leak) {
+        let listens = self.kernel.net().is_listener(socket);
+        let kept = match listens {
+            true => self.does(Sabotage::LeakedListener),
+            false => self.does(Sabotage::Leak),
+        };
+        if !kept {
             self.kernel.close(socket);
         }
     }
@@ -183,10 +200,11 @@ mod tests {
     use crate::scene::Scene;
 
     /// What everybody in the frame has to see, and as what.
-    const CANARIES: [(Sabotage, Kind, Invariant); 13] = [
+    const CANARIES: [(Sabotage, Kind, Invariant); 16] = [
         (Sabotage::AnswerByte, Kind::Calm, Invariant::AnswerBytes),
         (Sabotage::RequestByte, Kind::Calm, Invariant::RequestBytes),
         (Sabotage::OtherAnswer, Kind::Calm, Invariant::OneAnswer),
+        (Sabotage::Disowned, Kind::Calm, Invariant::RefusedStaysOut),
         (Sabotage::Doubled, Kind::Calm, Invariant::Executions),
         (Sabotage::BareLineFeed, Kind::Calm, Invariant::Unambiguous),
         (Sabotage::Unfair, Kind::Calm, Invariant::Fair),
@@ -198,10 +216,23 @@ mod tests {
         (Sabotage::LostEdge, Kind::Calm, Invariant::Wakeups),
         (Sabotage::Spin, Kind::Calm, Invariant::NoSpin),
         (Sabotage::Leak, Kind::Calm, Invariant::Bounded),
+        (Sabotage::LeakedListener, Kind::Calm, Invariant::NothingLeft),
+        (Sabotage::Miscount, Kind::Calm, Invariant::Books),
         (Sabotage::Late, Kind::Calm, Invariant::Deadlines),
         (Sabotage::Ruins, Kind::Stormy, Invariant::Recovers),
         (Sabotage::Deaf, Kind::Calm, Invariant::EndsInTime),
     ];
+
+    #[test]
+    fn every_gas_has_its_canary() {
+        for invariant in Invariant::ALL {
+            // Every song is a panic.
+            let needless =
+                invariant == Invariant::NoPanic || Invariant::UNASKED.contains(&invariant);
+            let has = CANARIES.iter().any(|(.., of)| *of == invariant);
+            assert!(has != needless, "{invariant}");
+        }
+    }
 
     #[test]
     fn every_canary_sings_of_its_own_gas() {

@@ -145,8 +145,13 @@ impl Book {
         self.entries.len()
     }
 
-    /// What was executed of the requests from `first` on was answered.
-    pub(crate) fn expect_answers(&mut self, first: usize) {
+    /// Everybody is gone: each request has one of the three ends, and what was executed of those
+    /// from `first` on was answered.
+    pub(crate) fn expect_ends(&mut self, first: usize) {
+        let (entered, ended) = (self.entries.len() as u64, self.total());
+        self.check(Invariant::OneAnswer, entered == ended, || {
+            format!("{entered} requests were asked, and {ended} came to an end")
+        });
         for id in first..self.entries.len() {
             let Entry {
                 executions,

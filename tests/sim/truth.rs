@@ -1,5 +1,6 @@
 //! What the network knows of a socket of the program's, beside what the program believes of it.
 
+use tidegate::base::Socket;
 use tidegate::engine::audit::Belief;
 
 use crate::link::Phase;
@@ -8,6 +9,12 @@ use crate::net::Kind;
 use crate::net::Net;
 
 impl Net {
+    /// True for the sockets that connections come from.
+    pub(crate) fn is_listener(&self, socket: Socket) -> bool {
+        let entry = self.sockets.get(socket.0);
+        entry.is_some_and(|entry| matches!(entry.kind, Kind::Listener { .. }))
+    }
+
     /// True if the socket could do more than is believed of it, and nothing is left to say so: the
     /// last edge has been reported, no other is planned.
     pub(crate) fn is_forgotten(&self, belief: &Belief) -> bool {

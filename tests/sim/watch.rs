@@ -8,6 +8,7 @@ use tidegate::engine::audit::Audit;
 use tidegate::engine::kernel::Kernel;
 use tidegate::tally::Event;
 
+use crate::canary::Sabotage;
 use crate::faults::Fault;
 use crate::invariant::Invariant;
 use crate::kernel::SimKernel;
@@ -18,6 +19,7 @@ use crate::scene::Kind;
 #[derive(Debug)]
 pub(crate) struct Watch {
     kind: Kind,
+    sabotage: Option<Sabotage>,
     audit: Audit,
     /// When the turn began.
     since: Moment,
@@ -27,9 +29,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: Kind, sabotage: Option<Sabotage>) -> Self {
         Self {
             kind,
+            sabotage,
             audit: Audit::default(),
             since: Moment(0),
             deeds: 0,
@@ -44,6 +47,9 @@ impl Watch {
     pub(crate) fn before(&mut self, engine: &mut Engine, kernel: &mut SimKernel, book: &mut Book) {
         engine.assert_settled();
         engine.audit(&mut self.audit);
+        if self.sabotage == Some(Sabotage::Miscount) {
+            self.audit.sessions.kept += 1;
+        }
         self.since = kernel.now();
         self.deeds = kernel.trace().deeds();
         let audit = &self.audit;

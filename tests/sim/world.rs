@@ -92,7 +92,7 @@ impl World {
             weather,
             clients,
             kind: scene.kind,
-            watch: Watch::new(scene.kind),
+            watch: Watch::new(scene.kind, sabotage),
             turns: 0,
             parting: scene.parting,
             sabotage,
@@ -232,7 +232,7 @@ impl World {
             let until = self.kernel.now() + Span::millis(100);
             self.kernel.wait(Some(until), &mut ready);
         }
-        self.ledger.borrow_mut().expect_answers(first);
+        self.ledger.borrow_mut().expect_ends(first);
     }
 
     /// What came of it.

@@ -2,18 +2,17 @@
 //! probably meant by those there are not.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use log::LevelFilter;
 
 use super::demo;
 use super::origin;
+use super::settings::Settings;
 use crate::base::time::Span;
 use crate::config::Config;
-use crate::config::Mode;
-use crate::config::Probe;
 use crate::config::text;
 use crate::config::text::Complaint;
+use crate::config::words::closest;
 
 /// What the program shall do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +60,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Lin
         }
         let option = format!("--{}", known.long);
         if known.value.is_empty() {
-            draft.flag(known.long);
+            draft.flag(known.long)?;
         } else {
             let value = parser.value().map_err(|_| missing(known))?;
             let value = unicode(value)?;
@@ -161,10 +160,7 @@ fn find(test: impl Fn(&Known) -> bool) -> Option<&'static Known> {
 struct Draft {
     task: Task,
     seen: Vec<&'static Known>,
-    listeners: Vec<std::net::SocketAddr>,
-    mode: Option<Mode>,
-    backends: Vec<String>,
-    config: Config,
+    settings: Settings,
     demo: demo::Options,
     origin: origin::Options,
     level: Option<LevelFilter>,
@@ -179,41 +175,32 @@ impl Draft {
             return Err(Complaint::new("a word too many", &word, instead));
         }
         match WORDS.iter().find(|(name, _)| *name == word) {
-            Some((_, task)) if self.backends.is_empty() => self.task = *task,
-            _ => self.backends.push(word),
+            Some((_, task)) if self.settings.backends.is_empty() => self.task = *task,
+            _ => self.settings.backends.push(word),
         }
         Ok(())
     }
 
-    fn flag(&mut self, name: &str) {
+    fn flag(&mut self, name: &'static str) -> Result<(), Complaint> {
         match name {
-            "insecure-upstream" => self.config.upstream_tls.verify = false,
+            "insecure-upstream" => self.settings.option(name, "")?,
             "headless" => self.demo.headless = true,
             "verbose" => self.louder = self.louder.saturating_add(1),
             "quiet" => self.louder = self.louder.saturating_sub(1),
             _ => {}
         }
+        Ok(())
     }
 
-    fn option(&mut self, name: &str, value: &str) -> Result<(), Complaint> {
-        let config = &mut self.config;
+    fn option(&mut self, name: &'static str, value: &str) -> Result<(), Complaint> {
         match name {
-            "listen" => self.listeners.push(text::listen(value)?),
-            "mode" => self.mode = Some(mode(value)?),
-            "probe" => config.health.probe = probe(value)?,
-            "interval" => config.health.interval = text::positive_duration(value)?,
-            "rise" => config.health.rise = text::count(value)?,
-            "fall" => config.health.fall = text::count(value)?,
-            "timeout-connect" => config.timeouts.connect = text::positive_duration(value)?,
-            "timeout-response" => config.timeouts.response = text::positive_duration(value)?,
-            "upstream-ca" => config.upstream_tls.ca = Some(PathBuf::from(value)),
             "for" => self.demo.length = length(value)?,
             "name" => self.origin.name = origin_name(value)?,
             "size" => self.origin.size = Some(text::size(value)?),
             "delay" => self.origin.delay = text::duration(value)?,
             "status" => self.origin.status = status(value)?,
             "log-level" => self.level = Some(level(value)?),
-            _ => {}
+            _ => self.settings.option(name, value)?,
         }
         Ok(())
     }
@@ -233,7 +220,7 @@ impl Draft {
             Task::Balance => Command::Balance(self.balance()?),
             Task::Demo => Command::Demo(self.demo.clone()),
             Task::Origin => {
-                match self.listeners.as_slice() {
+                match self.settings.listeners() {
                     [] => {}
                     [address] => self.origin.listen = *address,
                     [.., last] => {
@@ -248,9 +235,8 @@ impl Draft {
         Ok(self.closed(command))
     }
 
-    fn balance(&mut self) -> Result<Config, Complaint> {
-        let mut config = std::mem::take(&mut self.config);
-        for word in &self.backends {
+    fn balance(&self) -> Result<Config, Complaint> {
+        for word in &self.settings.backends {
             let meant = closest(word, WORDS.iter().map(|(name, _)| *name));
             if let Some(meant) = meant.filter(|_| !word.contains([':', '.'])) {
                 let instead = if meant == word {
@@ -261,15 +247,11 @@ impl Draft {
                 return Err(Complaint::new("not a backend", word, instead));
             }
         }
-        if self.backends.is_empty() {
+        if self.settings.backends.is_empty() {
             let instead = "write one, like http://127.0.0.1:9001, or try tidegate demo";
             return Err(Complaint::new("no backend", "the command line", instead));
         }
-        (config.mode, config.backends) = text::backends(&self.backends, self.mode)?;
-        if !self.listeners.is_empty() {
-            config.listeners = std::mem::take(&mut self.listeners);
-        }
-        Ok(config)
+        self.settings.over(Config::default())
     }
 
     /// The level: what was asked for, else the task's own, louder or quieter by so many steps.
@@ -289,26 +271,6 @@ impl Draft {
                 5.. => LevelFilter::Trace,
             });
         Line { command, level }
-    }
-}
-
-fn mode(value: &str) -> Result<Mode, Complaint> {
-    match value {
-        "http" => Ok(Mode::Http),
-        "tcp" => Ok(Mode::Tcp),
-        _ => Err(Complaint::new("not a mode", value, "write http or tcp")),
-    }
-}
-
-fn probe(value: &str) -> Result<Probe, Complaint> {
-    match value {
-        "tcp" => Ok(Probe::Tcp),
-        "off" => Ok(Probe::Off),
-        path if path.starts_with('/') => {
-            let instead = "they are not in this version, write tcp or off";
-            Err(Complaint::new("an HTTP probe", path, instead))
-        }
-        _ => Err(Complaint::new("not a probe", value, "write tcp or off")),
     }
 }
 
@@ -399,42 +361,6 @@ fn names(task: Task) -> String {
     let names: Vec<String> = mine.map(|known| format!("--{}", known.long)).collect();
     names.join(", ")
 }
-
-/// The candidate that `word` was probably meant to be: at most a third of it, or two letters, are
-/// wrong.
-fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).clamp(1, 3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many letters to add, drop, replace or swap with their neighbour to get from one word to
-/// the other (optimal string alignment).
-fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.chars().take(WORD_MAX).collect();
-    let to: Vec<char> = to.chars().take(WORD_MAX).collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=to.len()).collect();
-    for (row, letter) in from.iter().enumerate() {
-        let mut line = vec![row + 1];
-        for (column, other) in to.iter().enumerate() {
-            let replaced = above[column] + usize::from(letter != other);
-            let mut best = replaced.min(above[column + 1] + 1).min(line[column] + 1);
-            let swapped = row > 0 && column > 0 && from[row - 1] == *other;
-            if swapped && to[column - 1] == *letter {
-                best = best.min(before[column - 1] + 1);
-            }
-            line.push(best);
-        }
-        before = std::mem::replace(&mut above, line);
-    }
-    above.last().copied().unwrap_or(0)
-}
-
-/// Letters of a word that are compared: enough for every option, and a bound on the work.
-const WORD_MAX: usize = 40;
 
 #[cfg(test)]
 mod tests;

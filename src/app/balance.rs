@@ -7,8 +7,7 @@ use std::hash::RandomState;
 use super::exit::Exit;
 use super::exit::Failure;
 use crate::config::Config;
-use crate::config::Mode;
-use crate::config::Scheme;
+use crate::config::Pool;
 use crate::engine::Engine;
 use crate::engine::Turn;
 use crate::limits;
@@ -16,10 +15,10 @@ use crate::tls::ClientTls;
 
 /// Balances until told to stop.
 pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
-    let client_tls = client_tls(&config)?;
+    let client_tls = all_client_tls(&config)?;
     let mut kernel = super::process::kernel_with_signals()?;
     fit_descriptors(&mut config, super::process::descriptors());
-    let mut engine = Engine::new(&config, client_tls, seed(), &mut kernel)
+    let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;
     announce(&config, &engine);
     loop {
@@ -42,24 +41,26 @@ pub(super) fn seed() -> u64 {
 }
 
 fn announce(config: &Config, engine: &Engine) {
-    let mode = match config.mode {
-        Mode::Http => "http",
-        Mode::Tcp => "tcp",
-    };
-    let backends: Vec<String> = config.backends.iter().map(ToString::to_string).collect();
-    for address in engine.addresses() {
+    for (listener, address) in config.listeners.iter().zip(engine.addresses()) {
+        let backends = config.pools[listener.pool].backends.iter();
+        let backends: Vec<String> = backends.map(ToString::to_string).collect();
         log::info!(
-            "listening on {address} ({mode}) for {}",
+            "listening on {address} ({}) for {}",
+            listener.mode.name(),
             backends.join(", ")
         );
     }
 }
 
+/// What every pool needs to speak to its https backends.
+fn all_client_tls(config: &Config) -> Result<Vec<Option<ClientTls>>, Failure> {
+    config.pools.iter().map(client_tls).collect()
+}
+
 /// What is needed to speak to https backends; nothing if there is none.
-fn client_tls(config: &Config) -> Result<Option<ClientTls>, Failure> {
-    let wanted = &config.upstream_tls;
-    let secure = |scheme| scheme == Scheme::Https;
-    let is_needed = config.backends.iter().any(|backend| secure(backend.scheme));
+fn client_tls(pool: &Pool) -> Result<Option<ClientTls>, Failure> {
+    let wanted = &pool.tls;
+    let is_needed = pool.is_secure();
     if !is_needed && wanted.ca.is_none() {
         return Ok(None);
     }
@@ -122,10 +123,10 @@ mod tests {
 
     #[test]
     fn certificates_are_read_before_anything_starts() {
-        let mut config = Config::default();
-        assert!(client_tls(&config).unwrap().is_none());
-        config.upstream_tls.ca = Some(PathBuf::from("/nowhere/ca.pem"));
-        let failure = client_tls(&config).unwrap_err();
+        let mut pool = Pool::default();
+        assert!(client_tls(&pool).unwrap().is_none());
+        pool.tls.ca = Some(PathBuf::from("/nowhere/ca.pem"));
+        let failure = client_tls(&pool).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(
             failure
@@ -133,10 +134,10 @@ mod tests {
                 .starts_with("bad certificates: --upstream-ca /nowhere/ca.pem: "),
             "{failure:?}"
         );
-        config.upstream_tls.ca = None;
+        pool.tls.ca = None;
         let text = vec!["https://a".to_owned()];
-        config.backends = crate::config::text::backends(&text, None).unwrap().1;
-        assert!(client_tls(&config).unwrap().is_some());
+        pool.backends = crate::config::text::backends(&text, None).unwrap().1;
+        assert!(client_tls(&pool).unwrap().is_some());
     }
 
     #[test]

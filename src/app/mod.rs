@@ -12,6 +12,7 @@ mod load;
 mod logging;
 pub mod origin;
 mod process;
+mod settings;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -251,11 +251,7 @@ impl<'a> Written<'a> {
                 instead,
             ));
         };
-        Ok(Backend {
-            scheme,
-            host: self.host,
-            port,
-        })
+        Ok(Backend::new(scheme, self.host, port))
     }
 }
 

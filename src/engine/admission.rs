@@ -67,7 +67,7 @@ impl Engine {
     fn accept_one(&mut self, at: usize, kernel: &mut dyn Kernel) -> bool {
         let hub = &mut self.hub;
         match kernel.accept(hub.listeners[at].socket) {
-            Ok((socket, from)) => self.admit(socket, from),
+            Ok((socket, from)) => self.admit(at, socket, from),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 hub.listeners[at].ready = false;
             }
@@ -83,11 +83,12 @@ impl Engine {
         true
     }
 
-    fn admit(&mut self, socket: Socket, from: SocketAddr) {
+    fn admit(&mut self, at: usize, socket: Socket, from: SocketAddr) {
         let hub = &mut self.hub;
-        let policy = Rc::clone(&hub.policy);
-        let session = Session::new(hub.mode, policy, from.ip().to_canonical(), hub.now);
-        let slot = Slot::new(session, Link::plain(socket), from);
+        let listener = &hub.listeners[at];
+        let policy = Rc::clone(&listener.policy);
+        let session = Session::new(listener.mode, policy, from.ip().to_canonical(), hub.now);
+        let slot = Slot::new(session, Link::plain(socket), from, listener.pool);
         let key = self.tenants.insert(Tenant::Session(slot));
         hub.own(socket, Owner::Session(key, Side::Client));
         hub.tally.count(Event::Accepted);

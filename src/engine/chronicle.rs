@@ -25,14 +25,17 @@ fn more(swallowed: u64) -> String {
 
 /// A server could not be connected to.
 pub(super) fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel: &mut dyn Kernel) {
-    if !hub.probes_on() {
+    let Some(pool) = hub.peers.get(id).map(|peer| peer.pool) else {
+        return;
+    };
+    if !hub.rules(pool).probes() {
         // Nobody would ever find out that the server is well again.
         return;
     }
     let flip = hub.peers.failed(id, fault, hub.now);
     hub.hasten_probe(id);
     if let Some(Flip::Down(fault)) = flip {
-        let (up, all) = (hub.peers.up(), hub.peers.order().len());
+        let (up, all) = (hub.peers.up(pool), hub.peers.len(pool));
         if let Some(peer) = hub.peers.get(id) {
             let name = &peer.name;
             log::warn!(
@@ -41,7 +44,11 @@ pub(super) fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel:
             );
         }
         if up == 0 {
-            log::error!("no backend is up: requests get 503 until one answers a probe");
+            let which = match hub.rules.len() {
+                1 => String::new(),
+                _ => format!(" of pool {}", hub.rules(pool).name),
+            };
+            log::error!("no backend{which} is up: requests get 503 until one answers a probe");
         }
         for connection in hub.idle.empty(id) {
             if let Some(parked) = hub.parked.remove(connection) {
@@ -56,7 +63,8 @@ pub(super) fn passed(id: PeerId, how: &str, hub: &mut Hub) {
     let down_since = hub.peers.get(id).and_then(|peer| peer.health.since);
     let flip = hub.peers.passed(id, hub.now);
     if flip == Some(Flip::Up) {
-        let (up, all) = (hub.peers.up(), hub.peers.order().len());
+        let pool = hub.peers.get(id).map(|peer| peer.pool).unwrap_or_default();
+        let (up, all) = (hub.peers.up(pool), hub.peers.len(pool));
         let span = Span(hub.now.since(down_since.unwrap_or(hub.now)).0 / 1_000_000 * 1_000_000);
         if let Some(peer) = hub.peers.get(id) {
             log::info!(

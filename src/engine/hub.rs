@@ -25,6 +25,7 @@ use crate::config::Retry;
 use crate::config::Reuse;
 use crate::peers::PeerId;
 use crate::peers::Peers;
+use crate::peers::PoolId;
 use crate::peers::idle::Idle;
 use crate::session::Policy;
 use crate::tally::Tally;
@@ -54,6 +55,25 @@ pub(super) struct Listener {
     pub(super) socket: Socket,
     pub(super) address: SocketAddr,
     pub(super) ready: bool,
+    pub(super) mode: Mode,
+    pub(super) pool: PoolId,
+    pub(super) policy: Rc<Policy>,
+}
+
+/// What holds for the servers of one pool.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) name: String,
+    pub(super) health: Health,
+    pub(super) reuse: Reuse,
+    pub(super) retry: Retry,
+    pub(super) client_tls: Option<ClientTls>,
+}
+
+impl Rules {
+    pub(super) fn probes(&self) -> bool {
+        self.health.probe != ProbeKind::Off
+    }
 }
 
 /// The end of the program, once somebody has asked for it.
@@ -127,11 +147,8 @@ impl Names {
 
 /// Everything but the sessions, so that one session and the rest can be changed at once.
 pub(super) struct Hub {
-    pub(super) mode: Mode,
-    pub(super) policy: Rc<Policy>,
-    pub(super) health: Health,
-    pub(super) reuse: Reuse,
-    pub(super) retry: Retry,
+    /// By the pool's number.
+    pub(super) rules: Vec<Rules>,
     pub(super) listeners: Vec<Listener>,
     /// By index of the socket's key: its generation and owner.
     pub(super) owners: Vec<Option<(u32, Owner)>>,
@@ -146,7 +163,6 @@ pub(super) struct Hub {
     pub(super) parked: Arena<Parked>,
     /// Parked connections on which something has happened.
     pub(super) suspects: Vec<Key>,
-    pub(super) client_tls: Option<ClientTls>,
     pub(super) names: Names,
     pub(super) scratch: Vec<u8>,
     pub(super) random: Random,
@@ -208,8 +224,14 @@ impl Hub {
         }
     }
 
+    /// What holds for the servers of a pool.
+    pub(super) fn rules(&self, pool: PoolId) -> &Rules {
+        &self.rules[pool.0]
+    }
+
+    /// Whether anybody is probed.
     pub(super) fn probes_on(&self) -> bool {
-        self.health.probe != ProbeKind::Off
+        self.rules.iter().any(Rules::probes)
     }
 
     pub(super) const fn draining(&self) -> bool {
@@ -218,10 +240,10 @@ impl Hub {
 
     /// A verdict is in doubt: the next probe comes after a quarter of the interval.
     pub(super) fn hasten_probe(&mut self, id: PeerId) {
-        let interval = self.health.interval;
         let Some(peer) = self.peers.get_mut(id) else {
             return;
         };
+        let interval = self.rules[peer.pool.0].health.interval;
         if peer.health.streak > 0 {
             let due = self.now + peer.health.pause(interval, &mut self.random);
             peer.probe_due = peer.probe_due.min(due);

@@ -11,10 +11,14 @@ use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::Backend;
 use crate::config::Host;
+use crate::config::HostPolicy;
+use crate::config::Pool;
 use crate::config::Scheme;
 use crate::peers::Peer;
 use crate::peers::PeerId;
+use crate::peers::PoolId;
 use crate::peers::health::Health;
+use crate::peers::health::Thresholds;
 
 /// How soon a name that has no address yet is looked up again.
 const FIRST_RETRY: Span = Span::seconds(2);
@@ -23,34 +27,54 @@ const FIRST_RETRY: Span = Span::seconds(2);
 const START_PATIENCE: Span = Span::seconds(1);
 
 /// Makes peers of the configured backends.
-pub(super) fn add_all(backends: &[Backend], hub: &mut Hub, kernel: &mut dyn Kernel) {
-    for backend in backends {
-        let (lookup, addresses) = match &backend.host {
-            Host::Name(name) => (Some(name.clone()), Vec::new()),
-            Host::Address(address) => (None, vec![*address]),
-        };
-        let secure = backend.scheme == Scheme::Https;
-        hub.names.started |= lookup.is_none();
-        hub.peers.add(Peer {
-            name: backend.to_string(),
-            lookup,
-            port: backend.port,
-            authority: backend.authority(),
-            own_host: secure,
-            tls_name: secure.then(|| backend.host.to_string()),
-            addresses,
-            preferred: 0,
-            health: Health::default(),
-            requests: 0,
-            in_flight: 0,
-            failures: 0,
-            probe_due: hub.now,
-            probing: false,
+pub(super) fn add_all(pools: &[Pool], hub: &mut Hub, kernel: &mut dyn Kernel) {
+    for pool in pools {
+        let id = hub.peers.add_pool(Thresholds {
+            rise: pool.health.rise,
+            fall: pool.health.fall,
         });
+        for backend in &pool.backends {
+            let peer = peer(backend, pool, id, hub.now);
+            hub.names.started |= peer.lookup.is_none();
+            hub.peers.add(peer);
+        }
     }
     look_up(hub, kernel);
     hub.names.settled = hub.names.open == 0;
     hub.names.patience = hub.now + START_PATIENCE;
+}
+
+fn peer(backend: &Backend, pool: &Pool, id: PoolId, now: Moment) -> Peer {
+    let (lookup, addresses) = match &backend.host {
+        Host::Name(name) => (Some(name.clone()), Vec::new()),
+        Host::Address(address) => (None, vec![*address]),
+    };
+    let secure = backend.scheme == Scheme::Https;
+    let sni = || pool.tls.sni.clone();
+    let (authority, own_host) = match &pool.host {
+        HostPolicy::Auto => (backend.authority(), secure),
+        HostPolicy::Keep => (backend.authority(), false),
+        HostPolicy::Upstream => (backend.authority(), true),
+        HostPolicy::Literal(host) => (host.clone(), true),
+    };
+    Peer {
+        pool: id,
+        weight: backend.weight,
+        name: backend.to_string(),
+        lookup,
+        port: backend.port,
+        authority,
+        own_host,
+        tls_name: secure.then(|| sni().unwrap_or_else(|| backend.host.to_string())),
+        addresses,
+        preferred: 0,
+        health: Health::default(),
+        requests: 0,
+        in_flight: 0,
+        failures: 0,
+        probe_due: now,
+        probing: false,
+    }
 }
 
 /// Asks for the addresses of every name.

@@ -32,6 +32,9 @@ pub(super) fn start_due(tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut
         let Some(peer) = hub.peers.get_mut(id) else {
             continue;
         };
+        if !hub.rules[peer.pool.0].probes() {
+            continue;
+        }
         let unresolved = peer.addresses.is_empty();
         if peer.probe_due <= hub.now && !peer.probing && !unresolved {
             peer.probing = true;
@@ -57,11 +60,15 @@ fn connect(
     hub: &mut Hub,
     kernel: &mut dyn Kernel,
 ) {
+    let Some(pool) = hub.peers.get(id).map(|peer| peer.pool) else {
+        return;
+    };
+    let timeout = hub.rules(pool).health.timeout;
     while let Some(address) = hub.peers.get(id).and_then(|peer| peer.address(&addresses)) {
         addresses.push(address.ip());
         match kernel.connect(address) {
             Ok(socket) => {
-                let deadline = hub.now + hub.health.timeout;
+                let deadline = hub.now + timeout;
                 let key = tenants.insert(Tenant::Probe(Probe {
                     peer: id,
                     link: Link::plain(socket),
@@ -135,14 +142,14 @@ fn step(probe: &mut Probe, hub: &mut Hub, kernel: &mut dyn Kernel) -> State {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return State::Waits,
             Err(error) => return State::Over(Err(Fault::from_io(&error))),
         }
-        let name = hub
+        let secured = hub
             .peers
             .get(probe.peer)
-            .and_then(|peer| peer.tls_name.clone());
-        let Some(name) = name else {
+            .and_then(|peer| Some((peer.tls_name.as_ref()?, peer.pool)));
+        let Some((name, pool)) = secured else {
             return State::Over(Ok(()));
         };
-        if let Err(fault) = upstream::secure(&mut probe.link, &name, hub) {
+        if let Err(fault) = upstream::secure(&mut probe.link, name, pool, hub) {
             return State::Over(Err(fault));
         }
         probe.stage = Stage::Handshaking;
@@ -176,6 +183,7 @@ fn conclude(id: PeerId, result: Result<(), Fault>, hub: &mut Hub, kernel: &mut d
         return;
     };
     peer.probing = false;
-    peer.probe_due = hub.now + peer.health.pause(hub.health.interval, &mut hub.random);
+    let interval = hub.rules[peer.pool.0].health.interval;
+    peer.probe_due = hub.now + peer.health.pause(interval, &mut hub.random);
     hub.probe_due = hub.probe_due.min(peer.probe_due);
 }

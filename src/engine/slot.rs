@@ -8,6 +8,7 @@ use crate::base::Fault;
 use crate::base::Side;
 use crate::base::time::Moment;
 use crate::peers::PeerId;
+use crate::peers::PoolId;
 use crate::session::Can;
 use crate::session::Session;
 
@@ -31,6 +32,8 @@ pub(super) struct Slot {
     pub(super) attempt: Attempt,
     /// Where the client is.
     pub(super) from: SocketAddr,
+    /// Who serves it.
+    pub(super) pool: PoolId,
 }
 
 /// The way to a server, as far as it is gone.
@@ -76,13 +79,14 @@ pub(super) struct Probe {
 impl Slot {
     /// For a client that has just connected.
     #[must_use]
-    pub(super) fn new(session: Session, client: Link, from: SocketAddr) -> Self {
+    pub(super) fn new(session: Session, client: Link, from: SocketAddr, pool: PoolId) -> Self {
         Self {
             session,
             client,
             server: None,
             attempt: Attempt::default(),
             from,
+            pool,
         }
     }
 

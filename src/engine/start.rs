@@ -11,6 +11,7 @@ use super::hub::Hub;
 use super::hub::Listener;
 use super::hub::Names;
 use super::hub::Owner;
+use super::hub::Rules;
 use super::kernel::Kernel;
 use super::names;
 use super::turn::Engine;
@@ -19,12 +20,14 @@ use crate::base::buffer::Pool;
 use crate::base::queue::Queue;
 use crate::base::random::Random;
 use crate::base::timers::Timers;
+use crate::config;
 use crate::config::Config;
 use crate::limits;
 use crate::peers::Peers;
-use crate::peers::health::Thresholds;
+use crate::peers::PoolId;
 use crate::peers::idle::Idle;
 use crate::session::Policy;
+use crate::session::Timeouts;
 use crate::tally::Tally;
 use crate::tls::ClientTls;
 
@@ -40,6 +43,8 @@ pub struct StartError {
 /// What the outside may know of a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendReport {
+    /// The name of its pool.
+    pub pool: String,
     /// Its URL.
     pub url: String,
     /// Whether it gets traffic.
@@ -72,46 +77,38 @@ pub struct Census {
 }
 
 impl Engine {
-    /// Opens the listeners and gets everything ready. `client_tls` is needed if a backend is
-    /// https; `seed` feeds the jitter of probes.
+    /// Opens the listeners and gets everything ready. `client_tls`, by the position of the pool,
+    /// is needed for pools with https backends; `seed` feeds the jitter of probes.
     ///
     /// # Errors
     /// If a listener cannot be opened.
     pub fn new(
         config: &Config,
-        client_tls: Option<ClientTls>,
+        client_tls: &[Option<ClientTls>],
         seed: u64,
         kernel: &mut dyn Kernel,
     ) -> Result<Self, StartError> {
         let now = kernel.now();
-        let listeners = open(&config.listeners, kernel)?;
-        let thresholds = Thresholds {
-            rise: config.health.rise,
-            fall: config.health.fall,
-        };
-        let policy = Policy {
-            timeouts: config.timeouts,
-            request_head: config.limits.request_head,
-            tries: config.retry.tries,
-            client_is_tls: false,
+        let listeners = open(config, kernel)?;
+        let rules = |(at, pool): (usize, &config::Pool)| Rules {
+            name: pool.name.clone(),
+            health: pool.health,
+            reuse: pool.reuse,
+            retry: pool.retry,
+            client_tls: client_tls.get(at).cloned().flatten(),
         };
         let mut hub = Hub {
-            mode: config.mode,
-            policy: Rc::new(policy),
-            health: config.health,
-            reuse: config.reuse,
-            retry: config.retry,
+            rules: config.pools.iter().enumerate().map(rules).collect(),
             owners: Vec::new(),
             timers: Timers::default(),
             windows: Pool::new(config.max_connections.saturating_mul(2)),
             starved: Vec::new(),
             queue: Queue::default(),
-            peers: Peers::new(thresholds),
+            peers: Peers::default(),
             probe_due: now,
-            idle: Idle::new(config.reuse.idle),
+            idle: Idle::default(),
             parked: Arena::default(),
             suspects: Vec::new(),
-            client_tls,
             names: Names::new(config.resolve_interval),
             scratch: Vec::with_capacity(limits::WINDOW_BYTES),
             random: Random::new(seed),
@@ -130,7 +127,7 @@ impl Engine {
             let socket = hub.listeners[at].socket;
             hub.own(socket, Owner::Listener(at));
         }
-        names::add_all(&config.backends, &mut hub, kernel);
+        names::add_all(&config.pools, &mut hub, kernel);
         Ok(Self {
             tenants: Arena::default(),
             hub,
@@ -155,6 +152,7 @@ impl Engine {
         let known = peers.order().iter().filter_map(|id| peers.get(*id));
         known
             .map(|peer| BackendReport {
+                pool: self.hub.rules(peer.pool).name.clone(),
                 url: peer.name.clone(),
                 up: peer.health.up,
                 requests: peer.requests,
@@ -191,30 +189,40 @@ impl Engine {
 }
 
 /// Opens the listeners, all or none.
-fn open(addresses: &[SocketAddr], kernel: &mut dyn Kernel) -> Result<Vec<Listener>, StartError> {
-    let mut listeners: Vec<Listener> = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        match kernel.listen(*address) {
-            Ok(socket) => {
-                let address = kernel.local_address(socket).unwrap_or(*address);
-                listeners.push(Listener {
-                    socket,
-                    address,
-                    ready: false,
-                });
-            }
+fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, StartError> {
+    let mut listeners: Vec<Listener> = Vec::with_capacity(config.listeners.len());
+    for wanted in &config.listeners {
+        let address = wanted.listen;
+        match kernel.listen(address) {
+            Ok(socket) => listeners.push(Listener {
+                socket,
+                address: kernel.local_address(socket).unwrap_or(address),
+                ready: false,
+                mode: wanted.mode,
+                pool: PoolId(wanted.pool),
+                policy: Rc::new(policy(wanted, &config.pools[wanted.pool])),
+            }),
             Err(error) => {
                 for listener in listeners {
                     kernel.close(listener.socket);
                 }
-                return Err(StartError {
-                    address: *address,
-                    error,
-                });
+                return Err(StartError { address, error });
             }
         }
     }
     Ok(listeners)
+}
+
+fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy {
+    Policy {
+        timeouts: Timeouts {
+            client: listener.timeouts,
+            server: pool.timeouts,
+        },
+        request_head: listener.limits.request_head,
+        tries: pool.retry.tries,
+        client_is_tls: false,
+    }
 }
 
 impl std::fmt::Display for StartError {

@@ -20,7 +20,10 @@ use crate::base::TlsFault;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::base::time::Span;
+use crate::config::ReuseMode;
+use crate::config::STALE_AFTER;
 use crate::peers::PeerId;
+use crate::peers::PoolId;
 use crate::session::Dialled;
 use crate::session::Undialled;
 use crate::session::Wish;
@@ -37,19 +40,19 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
     let peer = match wish {
         Wish::Any | Wish::Young => {
             slot.attempt = Attempt::default();
-            hub.peers.next(&[])
+            hub.peers.next(slot.pool, &[])
         }
         Wish::Fresh => {
             hub.tally.count(Event::Retried);
             slot.attempt.addresses.clear();
-            same(&slot.attempt, hub).or_else(|| hub.peers.next(&slot.attempt.tried))
+            same(&slot.attempt, hub).or_else(|| hub.peers.next(slot.pool, &slot.attempt.tried))
         }
         Wish::Elsewhere => {
             hub.tally.count(Event::Retried);
             slot.attempt.tried.extend(slot.attempt.peer);
             slot.attempt.addresses.clear();
             let last = slot.attempt.peer.filter(|peer| hub.peers.is_up(*peer));
-            hub.peers.next(&slot.attempt.tried).or(last)
+            hub.peers.next(slot.pool, &slot.attempt.tried).or(last)
         }
     };
     if matches!(wish, Wish::Fresh | Wish::Elsewhere) && slot.attempt.peer.is_some() {
@@ -58,7 +61,10 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
     }
     let since_min = match wish {
         Wish::Any => Some(Moment::default()),
-        Wish::Young => Some(hub.now - hub.reuse.stale_after),
+        Wish::Young => Some(match hub.rules(slot.pool).reuse.mode {
+            ReuseMode::Always => Moment::default(),
+            ReuseMode::Safe | ReuseMode::Never => hub.now - STALE_AFTER,
+        }),
         Wish::Fresh | Wish::Elsewhere => None,
     };
     if let (Some(peer), Some(since_min)) = (peer, since_min)
@@ -111,7 +117,7 @@ fn walk(
             // Its name is still being looked up: that is nobody's failure, and no news about it.
             slot.attempt.fault.get_or_insert(Fault::Unresolved);
             slot.attempt.tried.push(id);
-            peer = hub.peers.next(&slot.attempt.tried);
+            peer = hub.peers.next(slot.pool, &slot.attempt.tried);
             continue;
         }
         let Some(address) = known.and_then(|known| known.address(&slot.attempt.addresses)) else {
@@ -147,7 +153,7 @@ fn failed(slot: &mut Slot, fault: Fault, hub: &mut Hub, kernel: &mut dyn Kernel)
         // Our own want: no other address would fare better, and no server is to blame.
         return None;
     }
-    if slot.attempt.timeouts >= hub.retry.tries {
+    if slot.attempt.timeouts >= hub.rules(slot.pool).retry.tries {
         give_up_peer(slot, id, fault, hub, kernel);
         return None;
     }
@@ -175,7 +181,7 @@ fn give_up_peer(
         peer.failures += 1;
     }
     chronicle::failed(id, fault, "request", hub, kernel);
-    hub.peers.next(&slot.attempt.tried)
+    hub.peers.next(slot.pool, &slot.attempt.tried)
 }
 
 /// The connection under way may have got on.
@@ -196,7 +202,7 @@ pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn
             return;
         };
         if let Some(name) = &peer.tls_name {
-            match secure(link, name, hub) {
+            match secure(link, name, slot.pool, hub) {
                 Ok(()) => slot.attempt.stage = Stage::Handshaking,
                 Err(fault) => return redial(key, slot, fault, hub, kernel),
             }
@@ -228,9 +234,9 @@ pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn
 }
 
 /// Puts TLS on a link that has just been connected.
-pub(super) fn secure(link: &mut Link, name: &str, hub: &Hub) -> Result<(), Fault> {
+pub(super) fn secure(link: &mut Link, name: &str, pool: PoolId, hub: &Hub) -> Result<(), Fault> {
     let unable = Fault::Tls(TlsFault::Protocol);
-    let settings = hub.client_tls.as_ref().ok_or(unable)?;
+    let settings = hub.rules(pool).client_tls.as_ref().ok_or(unable)?;
     link.secured(settings.connect(name).map_err(|_| unable)?);
     Ok(())
 }
@@ -296,8 +302,13 @@ pub(super) fn park(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
         return;
     };
     let said = slot.session.server_keep_alive();
-    let span = said.map_or(hub.reuse.idle_time, |said| {
-        hub.reuse
+    let reuse = hub.rules(slot.pool).reuse;
+    let most = match reuse.mode {
+        ReuseMode::Never => 0,
+        ReuseMode::Safe | ReuseMode::Always => reuse.idle,
+    };
+    let span = said.map_or(reuse.idle_time, |said| {
+        reuse
             .idle_time
             .min(Span(said.0.saturating_sub(KEEP_ALIVE_MARGIN.0)))
     });
@@ -316,7 +327,7 @@ pub(super) fn park(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     hub.own(socket, Owner::Parked(connection));
     let evicted = hub
         .idle
-        .put(peer, connection, hub.now + span, hub.turn, hub.now);
+        .put(peer, most, connection, hub.now + span, hub.turn, hub.now);
     if let Some(Parked { link, .. }) = evicted.and_then(|key| hub.parked.remove(key)) {
         hub.close(link, kernel);
     }

@@ -28,38 +28,28 @@ pub struct Taken {
 }
 
 /// All waiting connections.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Idle {
     /// By index of the peer's key, oldest first.
     peers: Vec<Vec<Parked>>,
-    per_peer_max: usize,
     count: usize,
     /// No connection has to be closed for its age before this.
     due: Option<Moment>,
 }
 
 impl Idle {
-    /// An empty pool that keeps up to so many connections per server.
-    #[must_use]
-    pub const fn new(per_peer_max: usize) -> Self {
-        Self {
-            peers: Vec::new(),
-            per_peer_max,
-            count: 0,
-            due: None,
-        }
-    }
-
-    /// Keeps a connection until `until`. The one that has to make room for it is returned.
+    /// Keeps a connection until `until`; up to `most` are kept to that server. The one that has to
+    /// make room for it is returned.
     pub fn put(
         &mut self,
         peer: PeerId,
+        most: usize,
         connection: Key,
         until: Moment,
         turn: u64,
         now: Moment,
     ) -> Option<Key> {
-        if self.per_peer_max == 0 {
+        if most == 0 {
             return Some(connection);
         }
         let index = peer.0.index as usize;
@@ -67,7 +57,7 @@ impl Idle {
             self.peers.resize_with(index + 1, Vec::new);
         }
         let parked = &mut self.peers[index];
-        let evicted = (parked.len() >= self.per_peer_max).then(|| parked.remove(0).connection);
+        let evicted = (parked.len() >= most).then(|| parked.remove(0).connection);
         parked.push(Parked {
             connection,
             since: now,
@@ -184,9 +174,9 @@ mod tests {
 
     #[test]
     fn the_newest_of_an_earlier_turn_comes_first() {
-        let mut idle = Idle::new(8);
+        let mut idle = Idle::default();
         for (index, turn) in [(1, 1), (2, 2), (3, 3)] {
-            idle.put(PEER, key(index), Moment(100), turn, Moment(0));
+            idle.put(PEER, 8, key(index), Moment(100), turn, Moment(0));
         }
         assert_eq!(take(&mut idle, 3, 1), Some((2, false)));
         assert_eq!(take(&mut idle, 3, 1), Some((1, false)));
@@ -197,11 +187,11 @@ mod tests {
 
     #[test]
     fn the_oldest_makes_room_and_the_aged_go() {
-        let mut idle = Idle::new(2);
-        assert_eq!(idle.put(PEER, key(1), Moment(10), 1, Moment(0)), None);
-        assert_eq!(idle.put(PEER, key(2), Moment(30), 1, Moment(1)), None);
+        let mut idle = Idle::default();
+        assert_eq!(idle.put(PEER, 2, key(1), Moment(10), 1, Moment(0)), None);
+        assert_eq!(idle.put(PEER, 2, key(2), Moment(30), 1, Moment(1)), None);
         assert_eq!(
-            idle.put(PEER, key(3), Moment(20), 1, Moment(2)),
+            idle.put(PEER, 2, key(3), Moment(20), 1, Moment(2)),
             Some(key(1))
         );
         assert_eq!(idle.expired(Moment(5)), []);
@@ -214,20 +204,20 @@ mod tests {
 
     #[test]
     fn a_request_that_cannot_be_repeated_gets_no_old_connection() {
-        let mut idle = Idle::new(8);
-        idle.put(PEER, key(1), Moment(100), 1, Moment(0));
+        let mut idle = Idle::default();
+        idle.put(PEER, 2, key(1), Moment(100), 1, Moment(0));
         assert_eq!(idle.take(PEER, Moment(5), 2, Moment(6)), None);
         assert!(idle.take(PEER, Moment(0), 2, Moment(6)).is_some());
     }
 
     #[test]
     fn the_dead_are_struck() {
-        let mut idle = Idle::new(8);
-        idle.put(PEER, key(1), Moment(100), 1, Moment(0));
+        let mut idle = Idle::default();
+        idle.put(PEER, 2, key(1), Moment(100), 1, Moment(0));
         idle.forget(PEER, key(1));
         idle.forget(PEER, key(1));
         assert_eq!(idle.len(), 0);
-        idle.put(PEER, key(2), Moment(100), 1, Moment(0));
+        idle.put(PEER, 2, key(2), Moment(100), 1, Moment(0));
         assert_eq!(idle.empty(PEER), [key(2)]);
         assert!(idle.is_empty());
     }

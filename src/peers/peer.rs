@@ -12,9 +12,17 @@ use crate::base::time::Moment;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub Key);
 
+/// A pool, by its position in the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolId(pub usize);
+
 /// One server.
 #[derive(Debug)]
 pub struct Peer {
+    /// The servers it stands among.
+    pub pool: PoolId,
+    /// Its share of their requests.
+    pub weight: u16,
     /// What the user calls it: its URL.
     pub name: String,
     /// The host to look up, unless it is an address.
@@ -93,6 +101,8 @@ mod tests {
             .map(|last| IpAddr::from([10, 0, 0, last]))
             .collect();
         Peer {
+            pool: PoolId::default(),
+            weight: 1,
             name: String::new(),
             lookup: None,
             port: 80,

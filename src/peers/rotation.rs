@@ -1,5 +1,8 @@
 //! Round robin over the servers that are up: each pick is the next one after the last pick.
 //!
+//! With unequal weights it is the smooth one: every pick each server earns its weight, and the
+//! richest pays all that was earned. Weights 5, 1 and 1 give a a b a c a a, never five in a row.
+//!
 //! The rotation holds only those that are up, so a pick costs the same however many are down, and
 //! it ends even when all are: there is nothing to go round. When a server leaves or comes back,
 //! the place of the next pick among the others stays what it was, so between two changes the
@@ -12,11 +15,26 @@ use super::peer::PeerId;
 pub struct Rotation {
     up: Vec<PeerId>,
     cursor: usize,
+    /// Of each in `up`.
+    shares: Vec<Share>,
+    /// Whether the shares differ, or are nothing.
+    weighted: bool,
+}
+
+/// What a server may claim.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    weight: u16,
+    /// What it has earned and not paid yet.
+    credit: i64,
 }
 
 impl Rotation {
     /// The next server, `tried` ones left out; `None` if there is no other.
     pub fn next(&mut self, tried: &[PeerId]) -> Option<PeerId> {
+        if self.weighted {
+            return self.richest(tried);
+        }
         for step in 0..self.up.len() {
             let at = (self.cursor + step) % self.up.len();
             let id = self.up[at];
@@ -28,14 +46,36 @@ impl Rotation {
         None
     }
 
+    /// The pick of smooth weighted round robin.
+    fn richest(&mut self, tried: &[PeerId]) -> Option<PeerId> {
+        let mut best: Option<usize> = None;
+        let mut earned = 0;
+        for (at, id) in self.up.iter().enumerate() {
+            let Share { weight, .. } = self.shares[at];
+            if weight == 0 || tried.contains(id) {
+                continue;
+            }
+            self.shares[at].credit += i64::from(weight);
+            earned += i64::from(weight);
+            if best.is_none_or(|best| self.shares[at].credit > self.shares[best].credit) {
+                best = Some(at);
+            }
+        }
+        let best = best?;
+        self.shares[best].credit -= earned;
+        Some(self.up[best])
+    }
+
     /// Puts the server at position `at` of `order` into the rotation, at its place.
-    pub(super) fn insert(&mut self, at: usize, id: PeerId, order: &[PeerId]) {
+    pub(super) fn insert(&mut self, at: usize, id: PeerId, weight: u16, order: &[PeerId]) {
         if self.up.contains(&id) {
             return;
         }
         let before = |other: &PeerId| order[..at].contains(other);
         let place = self.up.iter().take_while(|other| before(other)).count();
         self.up.insert(place, id);
+        self.shares.insert(place, Share { weight, credit: 0 });
+        self.judge_weights();
         if place < self.cursor {
             self.cursor += 1;
         }
@@ -47,12 +87,19 @@ impl Rotation {
             return;
         };
         self.up.remove(place);
+        self.shares.remove(place);
+        self.judge_weights();
         if place < self.cursor {
             self.cursor -= 1;
         }
         if self.cursor >= self.up.len() {
             self.cursor = 0;
         }
+    }
+
+    fn judge_weights(&mut self) {
+        let first = self.shares.first().map_or(1, |share| share.weight);
+        self.weighted = first == 0 || self.shares.iter().any(|share| share.weight != first);
     }
 
     /// How many are up.
@@ -88,7 +135,7 @@ mod tests {
     fn rotation(order: &[PeerId]) -> Rotation {
         let mut rotation = Rotation::default();
         for (at, id) in order.iter().enumerate() {
-            rotation.insert(at, *id, order);
+            rotation.insert(at, *id, 1, order);
         }
         rotation
     }
@@ -125,6 +172,50 @@ mod tests {
         assert_eq!(picked, [0, 2, 0, 2]);
     }
 
+    fn weighted(weights: &[u16]) -> (Vec<PeerId>, Rotation) {
+        let order = ids(u32::try_from(weights.len()).unwrap());
+        let mut rotation = Rotation::default();
+        for (at, weight) in weights.iter().enumerate() {
+            rotation.insert(at, order[at], *weight, &order);
+        }
+        (order, rotation)
+    }
+
+    #[test]
+    fn weights_are_kept_smoothly() {
+        let (_, mut rotation) = weighted(&[5, 1, 1]);
+        let picked: Vec<u32> = (0..14)
+            .map(|_| rotation.next(&[]).unwrap().0.index)
+            .collect();
+        assert_eq!(picked, [0, 0, 1, 0, 2, 0, 0, 0, 0, 1, 0, 2, 0, 0]);
+    }
+
+    #[test]
+    fn a_weight_of_nothing_gets_nothing() {
+        let (order, mut rotation) = weighted(&[0, 2]);
+        assert_eq!(rotation.next(&[]), Some(order[1]));
+        assert_eq!(rotation.next(&order[1..]), None);
+        let (_, mut rotation) = weighted(&[0, 0]);
+        assert_eq!(rotation.next(&[]), None);
+    }
+
+    #[test]
+    fn weighted_servers_come_and_go() {
+        let (order, mut rotation) = weighted(&[3, 1, 2]);
+        rotation.next(&[]);
+        rotation.remove(order[2]);
+        for _ in 0..3 {
+            let mut counts = [0; 3];
+            for _ in 0..400 {
+                counts[rotation.next(&[]).unwrap().0.index as usize] += 1;
+            }
+            assert_eq!(counts, [300, 100, 0]);
+        }
+        rotation.remove(order[0]);
+        assert_eq!(rotation.next(&[]), Some(order[1]));
+        assert_eq!(rotation.next(&order[1..]), None);
+    }
+
     #[test]
     fn between_changes_counts_differ_by_at_most_one() {
         let mut random = Random::new(11);
@@ -135,7 +226,7 @@ mod tests {
             if random.permille(500) {
                 rotation.remove(order[at]);
             } else {
-                rotation.insert(at, order[at], &order);
+                rotation.insert(at, order[at], 1, &order);
             }
             let mut counts = [0_u32; 7];
             for _ in 0..random.below(40) {

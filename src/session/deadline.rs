@@ -5,8 +5,8 @@
 //! cut for the silence of the other way; a head that trickles in does not, so a client or server
 //! that sends a byte at a time gains nothing.
 
+use super::step::Timeouts;
 use crate::base::time::Span;
-use crate::config::Timeouts;
 
 /// How long a closed connection is read, so that the last answer is not reset away: RFC 9112
 /// section 9.6 asks for it and names no time; nginx takes 5 s between bytes, 30 s in all.
@@ -39,13 +39,13 @@ pub enum Waiting {
 #[must_use]
 pub const fn http(timeouts: &Timeouts, waiting: Waiting) -> Span {
     match waiting {
-        Waiting::FirstHead | Waiting::Head => timeouts.head,
-        Waiting::NextHead => timeouts.idle,
-        Waiting::Dial => timeouts.connect,
-        Waiting::ClientTakes => timeouts.write,
-        Waiting::ClientSends => timeouts.read,
-        Waiting::Response => timeouts.response,
-        Waiting::ResponseBody => timeouts.server_read,
+        Waiting::FirstHead | Waiting::Head => timeouts.client.head,
+        Waiting::NextHead => timeouts.client.idle,
+        Waiting::Dial => timeouts.server.connect,
+        Waiting::ClientTakes => timeouts.client.write,
+        Waiting::ClientSends => timeouts.client.read,
+        Waiting::Response => timeouts.server.response,
+        Waiting::ResponseBody => timeouts.server.read,
         Waiting::Linger => LINGER,
     }
 }
@@ -53,5 +53,5 @@ pub const fn http(timeouts: &Timeouts, waiting: Waiting) -> Span {
 /// How long both ways of a tunnel may be silent.
 #[must_use]
 pub const fn tunnel(timeouts: &Timeouts) -> Span {
-    timeouts.tunnel
+    timeouts.client.tunnel
 }

@@ -40,6 +40,7 @@ pub use step::Incident;
 pub use step::Outcome;
 pub use step::Policy;
 pub use step::Step;
+pub use step::Timeouts;
 pub use step::Undialled;
 pub use step::Way;
 pub use step::Wish;

@@ -163,13 +163,22 @@ pub enum Cause {
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// All spans of time.
-    pub timeouts: config::Timeouts,
+    pub timeouts: Timeouts,
     /// Bytes of a request head.
     pub request_head: usize,
     /// How many servers one request may be sent to, at most.
     pub tries: u32,
     /// True if clients come over TLS.
     pub client_is_tls: bool,
+}
+
+/// How long to wait for either side.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timeouts {
+    /// For the client.
+    pub client: config::ClientTimeouts,
+    /// For the server.
+    pub server: config::ServerTimeouts,
 }
 
 /// Which half of a connection an error came from.

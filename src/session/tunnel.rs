@@ -118,7 +118,7 @@ impl Tunnel {
         let timeouts = &self.policy.timeouts;
         match self.phase {
             Phase::Wanting | Phase::Redialling | Phase::Over(_) => None,
-            Phase::Dialling => Some(self.mark + timeouts.connect),
+            Phase::Dialling => Some(self.mark + timeouts.server.connect),
             Phase::Running => Some(self.mark + deadline::tunnel(timeouts)),
         }
     }

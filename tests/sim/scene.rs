@@ -7,6 +7,7 @@ use tidegate::base::random::Random;
 use tidegate::config::Backend;
 use tidegate::config::Config;
 use tidegate::config::Host;
+use tidegate::config::Listener;
 use tidegate::config::Scheme;
 
 use crate::faults::Fault;
@@ -84,17 +85,17 @@ impl Scene {
 
     /// How the program is configured.
     pub(crate) fn config(&self) -> Config {
-        let backend = |number| Backend {
-            scheme: Scheme::Http,
-            host: Host::Address(Self::origin(number).ip()),
-            port: Self::origin(number).port(),
+        let backend = |number| {
+            let at = Self::origin(number);
+            Backend::new(Scheme::Http, Host::Address(at.ip()), at.port())
         };
-        Config {
-            listeners: vec![Self::proxy()],
-            backends: (0..self.origins).map(backend).collect(),
+        let mut config = Config {
+            listeners: vec![Listener::at(Self::proxy())],
             max_connections: self.connections_max,
             ..Config::default()
-        }
+        };
+        config.pools[0].backends = (0..self.origins).map(backend).collect();
+        config
     }
 }
 

@@ -83,7 +83,7 @@ impl World {
             kernel.add(Box::new(client))
         };
         let clients = scene.clients.iter().map(enter).collect();
-        let engine = Engine::new(&scene.config(), None, scene.seed, &mut kernel)
+        let engine = Engine::new(&scene.config(), &[], scene.seed, &mut kernel)
             .unwrap_or_else(|error| panic!("seed {}: {error}", scene.seed));
         Self {
             kernel,

@@ -1,6 +1,11 @@
 //! Command lines and what they come to, every complaint included.
 
 use super::*;
+use crate::config::Listener;
+use crate::config::Mode;
+use crate::config::Pool;
+use crate::config::Probe;
+use std::path::PathBuf;
 
 fn line(words: &str) -> Result<Line, Complaint> {
     parse(words.split_whitespace().map(OsString::from))
@@ -18,8 +23,14 @@ fn a_backend_alone_gets_every_default() {
     let config = balance("http://127.0.0.1:9001");
     let (mode, backends) = text::backends(&["127.0.0.1:9001".to_owned()], None).unwrap();
     let expected = Config {
-        mode,
-        backends,
+        listeners: vec![Listener {
+            mode,
+            ..Listener::default()
+        }],
+        pools: vec![Pool {
+            backends,
+            ..Pool::default()
+        }],
         ..Config::default()
     };
     assert_eq!(config, expected);
@@ -32,18 +43,23 @@ fn every_option_of_the_balancer_reaches_its_place() {
          --timeout-connect 1s --timeout-response 2m --upstream-ca ca.pem --insecure-upstream \
          https://a b:1",
     );
-    let listeners: Vec<String> = config.listeners.iter().map(ToString::to_string).collect();
+    let listeners: Vec<String> = config
+        .listeners
+        .iter()
+        .map(|listener| listener.listen.to_string())
+        .collect();
     assert_eq!(listeners, ["0.0.0.0:80", "[::1]:81"]);
-    assert_eq!(config.health.probe, Probe::Off);
-    assert_eq!(config.health.interval, Span::millis(250));
-    assert_eq!((config.health.rise, config.health.fall), (4, 5));
-    assert_eq!(config.timeouts.connect, Span::seconds(1));
-    assert_eq!(config.timeouts.response, Span::seconds(120));
-    assert_eq!(config.upstream_tls.ca, Some(PathBuf::from("ca.pem")));
-    assert!(!config.upstream_tls.verify);
-    assert_eq!(config.backends.len(), 2);
-    assert_eq!(balance("-m tcp a:1").mode, Mode::Tcp);
-    assert_eq!(balance("tcp://a:1").mode, Mode::Tcp);
+    let pool = &config.pools[0];
+    assert_eq!(pool.health.probe, Probe::Off);
+    assert_eq!(pool.health.interval, Span::millis(250));
+    assert_eq!((pool.health.rise, pool.health.fall), (4, 5));
+    assert_eq!(pool.timeouts.connect, Span::seconds(1));
+    assert_eq!(pool.timeouts.response, Span::seconds(120));
+    assert_eq!(pool.tls.ca, Some(PathBuf::from("ca.pem")));
+    assert!(!pool.tls.verify);
+    assert_eq!(pool.backends.len(), 2);
+    assert_eq!(balance("-m tcp a:1").listeners[0].mode, Mode::Tcp);
+    assert_eq!(balance("tcp://a:1").listeners[0].mode, Mode::Tcp);
 }
 
 #[test]
@@ -74,7 +90,7 @@ fn demo_and_origin_have_options_of_their_own() {
         Ok(Command::Origin(origin))
     );
     // A server that is called demo is still a backend when it says where it listens.
-    assert_eq!(balance("demo:80 http://origin").backends.len(), 2);
+    assert_eq!(balance("demo:80 http://origin").pools[0].backends.len(), 2);
 }
 
 #[test]
@@ -230,20 +246,4 @@ fn what_is_not_unicode_is_shown_as_far_as_it_can_be() {
     let word = OsString::from_vec(b"a\xff:1".to_vec());
     let complaint = parse([word]).unwrap_err().to_string();
     assert_eq!(complaint, "not Unicode: a\u{fffd}:1; write it in UTF-8");
-}
-
-#[test]
-fn distances() {
-    let table = [
-        ("", "", 0),
-        ("listen", "listen", 0),
-        ("listne", "listen", 1),
-        ("lisen", "listen", 1),
-        ("", "abc", 3),
-        ("abc", "", 3),
-        ("kitten", "sitting", 3),
-    ];
-    for (from, to, expected) in table {
-        assert_eq!(distance(from, to), expected, "{from} {to}");
-    }
 }

@@ -30,6 +30,8 @@ use crate::base::time::Span;
 use crate::config::Backend;
 use crate::config::Config;
 use crate::config::Host;
+use crate::config::Listener;
+use crate::config::Pool;
 use crate::config::Scheme;
 use crate::engine::BackendReport;
 use crate::engine::Engine;
@@ -202,20 +204,17 @@ fn obey(inbox: &Receiver<Order>, origin: &mut Origin, kernel: &mut dyn Kernel) -
 
 /// How the demo balances: as always, but watching more closely the shorter it is.
 fn config(origins: &[SocketAddr], length: Span) -> Config {
-    let mut config = Config {
-        backends: origins
-            .iter()
-            .map(|address| Backend {
-                scheme: Scheme::Http,
-                host: Host::Address(address.ip()),
-                port: address.port(),
-            })
-            .collect(),
-        ..Config::default()
+    let backend = |at: &SocketAddr| Backend::new(Scheme::Http, Host::Address(at.ip()), at.port());
+    let mut pool = Pool {
+        backends: origins.iter().map(backend).collect(),
+        ..Pool::default()
     };
     let interval = length.scaled(1, 60);
-    config.health.interval = interval.clamp(Span::millis(50), Span::seconds(1));
-    config
+    pool.health.interval = interval.clamp(Span::millis(50), Span::seconds(1));
+    Config {
+        pools: vec![pool],
+        ..Config::default()
+    }
 }
 
 fn start_balancer(
@@ -225,10 +224,10 @@ fn start_balancer(
 ) -> Result<SocketAddr, Failure> {
     spawn("balancer", move |born| {
         let mut kernel = MioKernel::new()?;
-        let mut engine = match Engine::new(&config, None, balance::seed(), &mut kernel) {
+        let mut engine = match Engine::new(&config, &[], balance::seed(), &mut kernel) {
             Err(failure) if failure.error.kind() == io::ErrorKind::AddrInUse => {
-                config.listeners = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
-                Engine::new(&config, None, balance::seed(), &mut kernel)
+                config.listeners = vec![Listener::at((Ipv4Addr::LOCALHOST, 0).into())];
+                Engine::new(&config, &[], balance::seed(), &mut kernel)
             }
             other => other,
         }

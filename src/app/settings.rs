@@ -1,0 +1,126 @@
+//! What the command line says of the balancer, on top of every default or of a file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::config::Listener;
+use crate::config::Mode;
+use crate::config::Pool;
+use crate::config::Probe;
+use crate::config::text;
+use crate::config::text::Complaint;
+
+/// What the command line says of the balancer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// Options with their values, which are known to be good, in order.
+    options: Vec<(&'static str, String)>,
+    listeners: Vec<SocketAddr>,
+    mode: Option<Mode>,
+    pub(super) backends: Vec<String>,
+}
+
+impl Settings {
+    /// An option and its value, which is empty for one that takes none.
+    pub(super) fn option(&mut self, name: &'static str, value: &str) -> Result<(), Complaint> {
+        match name {
+            "listen" => self.listeners.push(text::listen(value)?),
+            "mode" => self.mode = Some(mode(value)?),
+            _ => {
+                set(&mut Pool::default(), name, value)?;
+                self.options.push((name, value.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The addresses that are named.
+    pub(super) fn listeners(&self) -> &[SocketAddr] {
+        &self.listeners
+    }
+
+    /// The configuration that comes of it: options count for every pool, backends join the only
+    /// one, addresses replace that of the only listener.
+    pub(super) fn over(&self, mut config: Config) -> Result<Config, Complaint> {
+        for pool in &mut config.pools {
+            for (name, value) in &self.options {
+                set(pool, name, value)?;
+            }
+        }
+        self.add_backends(&mut config)?;
+        self.replace_listeners(&mut config)?;
+        Ok(config)
+    }
+
+    fn add_backends(&self, config: &mut Config) -> Result<(), Complaint> {
+        let (mode, backends) = text::backends(&self.backends, self.mode)?;
+        for listener in &mut config.listeners {
+            listener.mode = mode;
+        }
+        if let [pool] = config.pools.as_mut_slice() {
+            pool.backends.extend(backends);
+        }
+        Ok(())
+    }
+
+    fn replace_listeners(&self, config: &mut Config) -> Result<(), Complaint> {
+        let Some(model) = config
+            .listeners
+            .first()
+            .filter(|_| !self.listeners.is_empty())
+        else {
+            return Ok(());
+        };
+        let named = |(at, listen): (usize, &SocketAddr)| Listener {
+            name: name(&model.name, at),
+            listen: *listen,
+            ..model.clone()
+        };
+        config.listeners = self.listeners.iter().enumerate().map(named).collect();
+        Ok(())
+    }
+}
+
+/// `web`, `web-2`, `web-3`.
+fn name(first: &str, at: usize) -> String {
+    match at {
+        0 => first.to_owned(),
+        _ => format!("{first}-{}", at + 1),
+    }
+}
+
+fn set(pool: &mut Pool, name: &str, value: &str) -> Result<(), Complaint> {
+    match name {
+        "probe" => pool.health.probe = probe(value)?,
+        "interval" => pool.health.interval = text::positive_duration(value)?,
+        "rise" => pool.health.rise = text::count(value)?,
+        "fall" => pool.health.fall = text::count(value)?,
+        "timeout-connect" => pool.timeouts.connect = text::positive_duration(value)?,
+        "timeout-response" => pool.timeouts.response = text::positive_duration(value)?,
+        "upstream-ca" => pool.tls.ca = Some(PathBuf::from(value)),
+        "insecure-upstream" => pool.tls.verify = false,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn mode(value: &str) -> Result<Mode, Complaint> {
+    match value {
+        "http" => Ok(Mode::Http),
+        "tcp" => Ok(Mode::Tcp),
+        _ => Err(Complaint::new("not a mode", value, "write http or tcp")),
+    }
+}
+
+fn probe(value: &str) -> Result<Probe, Complaint> {
+    match value {
+        "tcp" => Ok(Probe::Tcp),
+        "off" => Ok(Probe::Off),
+        path if path.starts_with('/') => {
+            let instead = "they are not in this version, write tcp or off";
+            Err(Complaint::new("an HTTP probe", path, instead))
+        }
+        _ => Err(Complaint::new("not a probe", value, "write tcp or off")),
+    }
+}

@@ -59,6 +59,21 @@ pub const ACCEPTS_PER_TURN: usize = 64;
 /// Events taken from the kernel at once.
 pub const EVENTS_PER_WAIT: usize = 1024;
 
+/// Bytes that a pipe between two sockets is asked to hold. A system that grants less is fine.
+pub const PIPE_BYTES: usize = 256 * 1024;
+
+/// Pipes open at a time, each two descriptors; a transfer that gets none copies its bytes.
+pub const PIPES_MAX: usize = 128;
+
+/// Pipes kept for the next long transfer.
+pub const PIPES_SPARE_MAX: usize = 16;
+
+/// Reads in a row that took all there was room for, after which a transfer counts as long.
+pub const BULK_READS: u8 = 2;
+
+/// Bytes that must be left of a body for a pipe to be worth its extra system calls.
+pub const SPLICE_BYTES_MIN: u64 = 64 * 1024;
+
 /// Length of the queue of connections that the kernel holds until they are accepted. The kernel
 /// cuts it to `net.core.somaxconn`.
 pub const BACKLOG: i32 = 4096;

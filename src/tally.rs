@@ -41,10 +41,14 @@ pub enum Event {
     AnsweredItself,
     /// An answer was cut in the middle.
     AnswerCut,
+    /// A byte went from socket to socket through a pipe.
+    Spliced,
+    /// A long transfer got no pipe, and was copied.
+    PipeMissing,
 }
 
 /// How many kinds of events there are.
-const KINDS: usize = Event::AnswerCut as usize + 1;
+const KINDS: usize = Event::PipeMissing as usize + 1;
 
 /// A counter per event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +58,11 @@ impl Tally {
     /// One more.
     pub const fn count(&mut self, event: Event) {
         self.0[event as usize] += 1;
+    }
+
+    /// So many more.
+    pub const fn add(&mut self, event: Event, count: u64) {
+        self.0[event as usize] += count;
     }
 
     /// How many so far.

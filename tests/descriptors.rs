@@ -11,6 +11,8 @@ mod kernel;
 mod link;
 #[path = "sim/net.rs"]
 mod net;
+#[path = "sim/pipes.rs"]
+mod pipes;
 #[path = "sim/queue.rs"]
 mod queue;
 #[path = "sim/suite.rs"]

@@ -12,6 +12,10 @@ mod kernel;
 mod link;
 #[path = "sim/net.rs"]
 mod net;
+#[path = "sim/pipe_contract.rs"]
+mod pipe_contract;
+#[path = "sim/pipes.rs"]
+mod pipes;
 #[path = "sim/queue.rs"]
 mod queue;
 #[path = "sim/suite.rs"]

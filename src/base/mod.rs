@@ -49,6 +49,11 @@ impl Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Socket(pub Key);
 
+/// A pipe by number, through which bytes go from socket to socket without passing through the
+/// program. What is said of the numbers of sockets holds here too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pipe(pub Key);
+
 /// Why a socket could not go on. Data, not an actor: what follows from it is decided elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {

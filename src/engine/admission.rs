@@ -14,6 +14,7 @@ use super::kernel::Kernel;
 use super::link::Link;
 use super::slot::Slot;
 use super::slot::Tenant;
+use super::splice;
 use super::turn::Engine;
 use super::turn::Turn;
 use super::upstream;
@@ -76,6 +77,7 @@ impl Engine {
             Err(error) => {
                 hub.tally.count(Event::AcceptPaused);
                 chronicle::accept_trouble(Fault::from_io(&error), hub);
+                hub.pipes.clear(kernel);
                 hub.accept_retry = Some(hub.now + ACCEPT_RETRY);
                 return false;
             }
@@ -109,6 +111,7 @@ impl Engine {
         } else {
             upstream::drop_server(&mut slot, hub, kernel);
         }
+        splice::surrender(&mut slot, hub, kernel);
         let Slot {
             mut session,
             client,

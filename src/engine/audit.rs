@@ -20,6 +20,8 @@ pub struct Audit {
     pub sessions: Count,
     /// Memory lent for bytes, in windows.
     pub windows: Count,
+    /// Pipes in use.
+    pub pipes: Count,
     /// More windows are never lent.
     pub windows_max: usize,
     /// More client connections are never accepted.
@@ -107,6 +109,7 @@ impl Audit {
         *self = Self {
             sessions: Count::kept(hub.sessions as u64),
             windows: Count::kept(hub.windows.lent() as u64),
+            pipes: Count::kept(hub.pipes.lent() as u64),
             windows_max: hub.sessions_max.saturating_mul(2),
             sessions_max: hub.sessions_max,
             parked: Count {
@@ -136,6 +139,9 @@ impl Audit {
         }
         for side in [Side::Client, Side::Server] {
             self.windows.found += u64::from(slot.session.half(side).has_window());
+        }
+        if let Some(pipes) = &slot.pipes {
+            self.pipes.found += pipes.held.iter().flatten().count() as u64;
         }
         if let Some(at) = slot.attempt.peer.and_then(|id| place(id, hub)) {
             match slot.attempt.stage {

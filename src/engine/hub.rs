@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::gate::Gate;
 use super::kernel::Kernel;
 use super::link::Link;
+use super::pipes::Stock;
 use crate::base::Side;
 use crate::base::Socket;
 use crate::base::arena::Arena;
@@ -154,6 +155,8 @@ pub(super) struct Hub {
     pub(super) owners: Vec<Option<(u32, Owner)>>,
     pub(super) timers: Timers,
     pub(super) windows: Pool,
+    /// Pipes of long transfers.
+    pub(super) pipes: Stock,
     /// Sessions that wait for a window.
     pub(super) starved: Vec<Key>,
     pub(super) queue: Queue,

@@ -24,6 +24,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::base::Pipe;
 use crate::base::Socket;
 use crate::base::time::Moment;
 
@@ -135,4 +136,39 @@ pub trait Kernel {
 
     /// Closes with a reset, so that the peer can see that the stream is not whole.
     fn abort(&mut self, socket: Socket);
+
+    /// A new pipe, empty. A kernel without pipes says `Unsupported`, as this one does.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE`: a pipe takes two descriptors.
+    fn pipe(&mut self) -> io::Result<Pipe> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Moves up to `most` bytes, at least one, from a socket into an empty pipe (`splice(2)`).
+    /// `Ok(0)` is the end of the stream. Fewer than asked says nothing about the socket: the pipe
+    /// may be full with less, and what is left is not announced again. Into a pipe that is not
+    /// empty this must not be called: a full pipe could not be told from an empty socket.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing is there; else the connection is broken.
+    fn fill(&mut self, from: Socket, pipe: Pipe, most: usize) -> io::Result<usize> {
+        let _ = (from, pipe, most);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Moves up to `most` bytes, of which the pipe holds at least that many, from the pipe to a
+    /// socket. Never `Ok(0)`. Fewer than asked says nothing about the socket.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing can be taken; else the connection is broken.
+    fn pour(&mut self, pipe: Pipe, to: Socket, most: usize) -> io::Result<usize> {
+        let _ = (pipe, to, most);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Closes a pipe, with whatever is in it.
+    fn burst(&mut self, pipe: Pipe) {
+        let _ = pipe;
+    }
 }

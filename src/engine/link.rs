@@ -17,6 +17,7 @@ mod wire;
 use std::io;
 
 use crate::base::Fault;
+use crate::base::Pipe;
 use crate::base::Socket;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::Ready;
@@ -172,6 +173,38 @@ impl Link {
                 Err(error) => stopped(&error),
             },
             Some(channel) => secure::encrypt(channel, &mut self.wire, kernel, from),
+        }
+    }
+
+    /// Moves up to `most` bytes into an empty pipe. For plain links only.
+    ///
+    /// # Panics
+    /// If the link is TLS, whose bytes are not those of the socket, or if `most` is 0.
+    pub fn fill(&mut self, kernel: &mut dyn Kernel, pipe: Pipe, most: usize) -> Progress {
+        assert!(
+            self.channel.is_none() && most > 0,
+            "only plain bytes can be spliced"
+        );
+        match self.wire.fill(kernel, pipe, most) {
+            Ok(0) => Progress::Ended,
+            Ok(count) => Progress::Moved(count),
+            Err(error) => stopped(&error),
+        }
+    }
+
+    /// Moves up to `most` bytes out of a pipe. For plain links only.
+    ///
+    /// # Panics
+    /// As [`Link::fill`].
+    pub fn pour(&mut self, kernel: &mut dyn Kernel, pipe: Pipe, most: usize) -> Progress {
+        assert!(
+            self.channel.is_none() && most > 0,
+            "only plain bytes can be spliced"
+        );
+        match self.wire.pour(kernel, pipe, most) {
+            Ok(0) => Progress::Blocked,
+            Ok(count) => Progress::Moved(count),
+            Err(error) => stopped(&error),
         }
     }
 

@@ -6,6 +6,7 @@ use super::link::Effort;
 use super::link::Progress;
 use super::slot::Slot;
 use super::slot::Stage;
+use super::splice;
 use super::upstream;
 use crate::base::Fault;
 use crate::base::Side;
@@ -43,9 +44,11 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
                 None => return Ran::Starves,
             },
             Step::Write(side) => bytes += write(side, slot, hub, kernel),
+            Step::Fill(side) => bytes += splice::fill(side, slot, hub, kernel),
+            Step::Pour(side) => bytes += splice::pour(side, slot, hub, kernel),
             Step::Finish(side) => {
                 if !finish(side, slot, hub, kernel) {
-                    return wait(key, slot, hub);
+                    return wait(key, slot, hub, kernel);
                 }
             }
             Step::Dial(wish) => upstream::dial(key, slot, wish, hub, kernel),
@@ -59,7 +62,7 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
                     .deadline()
                     .is_none_or(|deadline| deadline > hub.now)
                 {
-                    return wait(key, slot, hub);
+                    return wait(key, slot, hub, kernel);
                 }
                 slot.session.expired(&mut hub.scratch, hub.now);
             }
@@ -70,7 +73,7 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
 }
 
 /// The deadline is armed and memory that holds nothing goes back.
-fn wait(key: Key, slot: &mut Slot, hub: &mut Hub) -> Ran {
+fn wait(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> Ran {
     if let Some(deadline) = slot.session.deadline() {
         hub.timers.arm(key, deadline);
     }
@@ -79,6 +82,7 @@ fn wait(key: Key, slot: &mut Slot, hub: &mut Hub) -> Ran {
             hub.give(window);
         }
     }
+    splice::settle(slot, hub, kernel);
     Ran::Waits
 }
 

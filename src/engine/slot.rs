@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use super::link::Link;
+use super::pipes::Pipes;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::time::Moment;
@@ -34,6 +35,8 @@ pub(super) struct Slot {
     pub(super) from: SocketAddr,
     /// Who serves it.
     pub(super) pool: PoolId,
+    /// What a long transfer uses.
+    pub(super) pipes: Option<Box<Pipes>>,
 }
 
 /// The way to a server, as far as it is gone.
@@ -87,6 +90,7 @@ impl Slot {
             attempt: Attempt::default(),
             from,
             pool,
+            pipes: None,
         }
     }
 
@@ -99,9 +103,15 @@ impl Slot {
         match &self.server {
             Some(server) if self.attempt.stage == Stage::Joined => can
                 .with_read(Side::Server, server.can_read())
-                .with_write(Side::Server, server.can_write()),
+                .with_write(Side::Server, server.can_write())
+                .with_pipes(self.may_splice(server)),
             _ => can,
         }
+    }
+
+    fn may_splice(&self, server: &Link) -> bool {
+        let denied = self.pipes.as_ref().is_some_and(|pipes| pipes.denied);
+        !denied && !server.is_secure() && !self.client.is_secure()
     }
 
     /// The link to that side.

@@ -14,6 +14,7 @@ use super::hub::Owner;
 use super::hub::Rules;
 use super::kernel::Kernel;
 use super::names;
+use super::pipes::Stock;
 use super::turn::Engine;
 use crate::base::arena::Arena;
 use crate::base::buffer::Pool;
@@ -68,6 +69,8 @@ pub struct Census {
     pub parked: usize,
     /// Windows lent.
     pub windows: usize,
+    /// Pipes in use.
+    pub pipes: usize,
     /// Deadlines armed.
     pub timers: usize,
     /// Requests on servers, by the servers' own counts.
@@ -102,6 +105,7 @@ impl Engine {
             owners: Vec::new(),
             timers: Timers::default(),
             windows: Pool::new(config.max_connections.saturating_mul(2)),
+            pipes: Stock::default(),
             starved: Vec::new(),
             queue: Queue::default(),
             peers: Peers::default(),
@@ -181,6 +185,7 @@ impl Engine {
             probes: self.tenants.len() - self.hub.sessions,
             parked: self.hub.parked.len(),
             windows: self.hub.windows.lent(),
+            pipes: self.hub.pipes.lent(),
             timers: self.hub.timers.len(),
             in_flight: known.map(|peer| peer.in_flight).sum(),
             queued: self.hub.queue.len(),

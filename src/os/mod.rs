@@ -12,6 +12,7 @@
 //! SIGPIPE cannot kill us: Rust's runtime ignores it before `main`, and the standard library
 //! sends with `MSG_NOSIGNAL` besides, so a write to a dead peer is `EPIPE`.
 
+mod pipes;
 mod resolver;
 mod signals;
 mod tokens;
@@ -36,6 +37,7 @@ use tokens::STOP;
 use tokens::packed;
 use tokens::unpacked;
 
+use crate::base::Pipe;
 use crate::base::Socket;
 use crate::base::arena::Arena;
 use crate::base::time::Moment;
@@ -52,6 +54,7 @@ pub struct MioKernel {
     poll: mio::Poll,
     events: mio::Events,
     sockets: Arena<Entry>,
+    pipes: Arena<pipes::Ends>,
     news: VecDeque<News>,
     resolver: Option<Resolver>,
     signals: Option<Signals>,
@@ -69,6 +72,7 @@ impl MioKernel {
             poll: mio::Poll::new()?,
             events: mio::Events::with_capacity(limits::EVENTS_PER_WAIT),
             sockets: Arena::default(),
+            pipes: Arena::default(),
             news: VecDeque::new(),
             resolver: None,
             signals: None,
@@ -293,6 +297,26 @@ impl Kernel for MioKernel {
             // Should the option fail, the socket is still closed, only more politely.
             let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }
+    }
+
+    fn pipe(&mut self) -> io::Result<Pipe> {
+        Ok(Pipe(self.pipes.insert(pipes::Ends::open()?)))
+    }
+
+    fn fill(&mut self, from: Socket, pipe: Pipe, most: usize) -> io::Result<usize> {
+        let stream = self.stream(from)?;
+        let ends = self.pipes.get(pipe.0).ok_or_else(stale)?;
+        uninterrupted(|| ends.fill(stream, most))
+    }
+
+    fn pour(&mut self, pipe: Pipe, to: Socket, most: usize) -> io::Result<usize> {
+        let stream = self.stream(to)?;
+        let ends = self.pipes.get(pipe.0).ok_or_else(stale)?;
+        uninterrupted(|| ends.pour(stream, most))
+    }
+
+    fn burst(&mut self, pipe: Pipe) {
+        self.pipes.remove(pipe.0);
     }
 }
 

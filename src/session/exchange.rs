@@ -233,9 +233,9 @@ impl Exchange {
         let Some(request) = &self.request else {
             return Step::Wait;
         };
-        let to_client = !self.pending(Side::Client).is_empty();
+        let to_client = self.waits_for_client();
         if to_client && can.write(Side::Client) {
-            return Step::Write(Side::Client);
+            return self.write_client();
         }
         if matches!(request.receiving, Receiving::Whole) {
             return if to_client {
@@ -245,14 +245,27 @@ impl Exchange {
             };
         }
         let deaf = matches!(self.server, Server::Attached { deaf: true, .. });
-        if !deaf && !self.up.pending().is_empty() && can.write(Side::Server) {
-            return Step::Write(Side::Server);
+        if !deaf && can.write(Side::Server) {
+            if !self.up.pending().is_empty() {
+                return Step::Write(Side::Server);
+            }
+            if self.up.piped() > 0 {
+                return Step::Pour(Side::Server);
+            }
         }
         if self.takes_response() && can.read(Side::Server) {
-            return Step::Read(Side::Server);
+            return if can.pipe() && self.splices(Side::Server) {
+                Step::Fill(Side::Server)
+            } else {
+                Step::Read(Side::Server)
+            };
         }
         if can.read(Side::Client) && self.takes_request() {
-            return Step::Read(Side::Client);
+            return if can.pipe() && !deaf && self.splices(Side::Client) {
+                Step::Fill(Side::Client)
+            } else {
+                Step::Read(Side::Client)
+            };
         }
         Step::Wait
     }
@@ -260,6 +273,9 @@ impl Exchange {
     /// Whether there is room for more of the answer. What is wrapped in chunks of our own is
     /// read when everything before it is written.
     fn takes_response(&self) -> bool {
+        if self.down.piped() > 0 {
+            return false;
+        }
         match self.request.as_ref().map(|request| &request.receiving) {
             Some(Receiving::UntilClose { chunks: true }) => self.down.is_empty(),
             Some(Receiving::Whole) | None => false,
@@ -270,7 +286,7 @@ impl Exchange {
     /// Whether to read from the client: its body, or ahead of it, which also shows whether the
     /// client is still there. A body that needs the memory of what is kept for a retry gets it.
     fn takes_request(&mut self) -> bool {
-        if self.up.source_ended {
+        if self.up.source_ended || self.up.piped() > 0 {
             return false;
         }
         if self.up.room() > 0 {
@@ -346,13 +362,14 @@ impl Exchange {
         let Some(request) = &self.request else {
             return Waiting::Response;
         };
-        if !self.pending(Side::Client).is_empty() {
+        if self.waits_for_client() {
             return Waiting::ClientTakes;
         }
         if !matches!(request.receiving, Receiving::Head { .. }) {
             return Waiting::ResponseBody;
         }
-        if self.up.pending().is_empty() && !matches!(request.sending, Sending::Whole) {
+        let sent = self.up.pending().is_empty() && self.up.piped() == 0;
+        if sent && !matches!(request.sending, Sending::Whole) {
             return Waiting::ClientSends;
         }
         Waiting::Response

@@ -28,6 +28,10 @@ pub struct Half {
     next: usize,
     cut: usize,
     end: usize,
+    /// Bytes behind all others that are in a pipe and not in the window.
+    piped: usize,
+    /// How many reads in a row took all there was room for.
+    streak: u8,
     /// The source has said that nothing more comes.
     pub source_ended: bool,
     /// The target was told so.
@@ -57,7 +61,7 @@ impl Half {
 
     /// Takes the memory back whatever is in it.
     pub fn surrender(&mut self) -> Option<Window> {
-        self.rest();
+        self.clear();
         self.window.take()
     }
 
@@ -95,6 +99,12 @@ impl Half {
             self.end <= START + limits::WINDOW_READ_BYTES,
             "more was read than there was room"
         );
+        let full = self.end == START + limits::WINDOW_READ_BYTES;
+        self.streak = if full {
+            self.streak.saturating_add(1)
+        } else {
+            0
+        };
     }
 
     /// Bytes read and not yet judged.
@@ -195,6 +205,37 @@ impl Half {
         }
     }
 
+    /// True if the source has been sending faster than it was read: a long transfer.
+    #[must_use]
+    pub const fn is_bulk(&self) -> bool {
+        self.streak >= limits::BULK_READS
+    }
+
+    /// Bytes in the pipe, which go to the target next. Nothing is read while there are any.
+    #[must_use]
+    pub const fn piped(&self) -> usize {
+        self.piped
+    }
+
+    /// `count` bytes went into the pipe, and may go to the target.
+    pub fn fill_pipe(&mut self, count: usize) {
+        assert!(self.is_empty(), "a pipe is filled when all else is written");
+        self.piped = count;
+        // Little by little is no long transfer any more, and cheaper without a pipe.
+        if count < limits::WINDOW_READ_BYTES / 2 {
+            self.streak = 0;
+        }
+    }
+
+    /// The target took `count` bytes from the pipe.
+    pub fn poured(&mut self, count: usize) {
+        assert!(
+            count <= self.piped,
+            "more came out of the pipe than went in"
+        );
+        self.piped -= count;
+    }
+
     /// Gives up what is kept for a retry.
     pub fn release(&mut self) {
         self.kept = self.next;
@@ -221,6 +262,7 @@ impl Half {
 
     /// Throws away what may be written and was not yet.
     pub fn discard_pending(&mut self) {
+        self.piped = 0;
         self.next = self.cut;
         self.release();
     }
@@ -254,13 +296,14 @@ impl Half {
 
     /// Forgets all bytes.
     pub const fn clear(&mut self) {
+        self.piped = 0;
         self.rest();
     }
 
-    /// True if there is nothing to write, nothing kept and nothing unjudged.
+    /// True if there is nothing to write, nothing kept, nothing unjudged and nothing in a pipe.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.kept == self.end
+        self.kept == self.end && self.piped == 0
     }
 
     fn rest_if_empty(&mut self) {

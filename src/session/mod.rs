@@ -18,6 +18,7 @@ pub mod half;
 mod reply;
 mod request;
 mod response;
+mod splice;
 mod step;
 pub mod tunnel;
 
@@ -29,6 +30,7 @@ use crate::base::Side;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config;
+use crate::limits;
 use exchange::Exchange;
 use half::Half;
 use tunnel::Tunnel;
@@ -125,6 +127,31 @@ impl Session {
                 }
             }
             Self::Tunnel(tunnel) => tunnel.filled(side, count, now),
+        }
+    }
+
+    /// How many bytes [`Step::Fill`] may move at most: no byte behind a message goes with it.
+    #[must_use]
+    pub fn splice_most(&self, side: Side) -> usize {
+        match self {
+            Self::Exchange(exchange) => exchange.splice_most(side),
+            Self::Tunnel(_) => limits::PIPE_BYTES,
+        }
+    }
+
+    /// `count` bytes, at least one, went from `side` into its pipe.
+    pub fn piped(&mut self, side: Side, count: usize, now: Moment) {
+        match self {
+            Self::Exchange(exchange) => exchange.piped(side, count, now),
+            Self::Tunnel(tunnel) => tunnel.piped(side, count, now),
+        }
+    }
+
+    /// `side` took `count` bytes out of the other side's pipe.
+    pub fn poured(&mut self, side: Side, count: usize, now: Moment) {
+        match self {
+            Self::Exchange(exchange) => exchange.poured(side, count, now),
+            Self::Tunnel(tunnel) => tunnel.poured(side, count, now),
         }
     }
 

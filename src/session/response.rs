@@ -136,7 +136,7 @@ impl Exchange {
             .request
             .as_ref()
             .is_some_and(|r| r.head.upgrade == Upgrade::Wanted);
-        let sent = self.up.pending().is_empty();
+        let sent = self.up.pending().is_empty() && self.up.piped() == 0;
         if !wanted || !sent {
             return Err(refusal(Reason::StatusInvalid));
         }
@@ -241,12 +241,14 @@ impl Exchange {
 
     /// Once the answer is whole the server connection is free, or has to go: surplus bytes, an
     /// end, an unfinished request or the server's own word spoil it (RFC 9112 section 9.3).
-    fn check_whole(&mut self) {
+    pub(super) fn check_whole(&mut self) {
         let Some(request) = &self.request else { return };
         if !matches!(request.receiving, Receiving::Whole) {
             return;
         }
-        let sent = matches!(request.sending, Sending::Whole) && self.up.pending().is_empty();
+        let sent = matches!(request.sending, Sending::Whole)
+            && self.up.pending().is_empty()
+            && self.up.piped() == 0;
         let surplus = self.down.unjudged().len();
         let clean = sent
             && surplus == 0

@@ -27,6 +27,18 @@ impl Can {
         Self(self.0 | (possible as u8) << (2 + side.index()))
     }
 
+    /// With pipes between the two sockets possible or not: both are plain.
+    #[must_use]
+    pub const fn with_pipes(self, possible: bool) -> Self {
+        Self(self.0 | (possible as u8) << 4)
+    }
+
+    /// Bytes may go through a pipe.
+    #[must_use]
+    pub const fn pipe(self) -> bool {
+        self.0 >> 4 & 1 == 1
+    }
+
     /// A read from `side` may give something.
     #[must_use]
     pub const fn read(self, side: Side) -> bool {
@@ -48,6 +60,11 @@ pub enum Step {
     Read(Side),
     /// Write [`super::Session::pending`] to this side; then say `wrote` or `broke`.
     Write(Side),
+    /// Move up to [`super::Session::splice_most`] bytes from this side into an empty pipe; then
+    /// say `piped`, `ended` or `broke`.
+    Fill(Side),
+    /// Move what is in the other side's pipe to this side; then say `poured` or `broke`.
+    Pour(Side),
     /// Tell this side that no more bytes come; then say `finished`.
     Finish(Side),
     /// Get a connection to a server; then say `dialled` or `undialled`.

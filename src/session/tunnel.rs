@@ -96,6 +96,9 @@ impl Tunnel {
     fn direction(&self, source: Side, can: Can) -> Option<Step> {
         let half = self.half(source);
         let target = source.other();
+        if half.piped() > 0 {
+            return can.write(target).then_some(Step::Pour(target));
+        }
         if !half.pending().is_empty() {
             if can.write(target) {
                 return Some(Step::Write(target));
@@ -103,7 +106,13 @@ impl Tunnel {
         } else if half.source_ended && !half.target_finished {
             return Some(Step::Finish(target));
         }
-        (!half.source_ended && half.room() > 0 && can.read(source)).then_some(Step::Read(source))
+        if half.source_ended || !can.read(source) {
+            return None;
+        }
+        if can.pipe() && half.is_bulk() && half.is_empty() {
+            return Some(Step::Fill(source));
+        }
+        (half.room() > 0).then_some(Step::Read(source))
     }
 
     fn over(&mut self) -> Step {
@@ -142,6 +151,16 @@ impl Tunnel {
         let half = self.half_mut(side);
         half.filled(count);
         half.pass(count);
+    }
+
+    pub(super) fn piped(&mut self, side: Side, count: usize, now: Moment) {
+        self.mark = now;
+        self.half_mut(side).fill_pipe(count);
+    }
+
+    pub(super) fn poured(&mut self, side: Side, count: usize, now: Moment) {
+        self.mark = now;
+        self.half_mut(side.other()).poured(count);
     }
 
     pub(super) fn wrote(&mut self, side: Side, count: usize, now: Moment) {

@@ -147,6 +147,7 @@ impl Run<'_, '_> {
             let step = self.session.next(can);
             self.record.incidents.extend(self.session.incident());
             match step {
+                Step::Fill(_) | Step::Pour(_) => unreachable!("no pipes were offered"),
                 Step::Read(side) => self.read(side),
                 Step::Write(side) => self.write(side),
                 Step::Finish(side) => {

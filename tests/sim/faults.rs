@@ -76,11 +76,17 @@ pub(crate) enum Fault {
     Overslept,
     /// A name does not resolve although it is in the table.
     ResolveFailed,
+    /// There is no pipe to be had.
+    PipesExhausted,
+    /// A pipe is full before the socket is empty.
+    ShortFill,
+    /// A socket takes a part of what is in a pipe although it has room.
+    ShortPour,
 }
 
 impl Fault {
     /// All of them.
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::Segmented,
         Self::Delayed,
         Self::ShortRead,
@@ -112,11 +118,14 @@ impl Fault {
         Self::Crowded,
         Self::Overslept,
         Self::ResolveFailed,
+        Self::PipesExhausted,
+        Self::ShortFill,
+        Self::ShortPour,
     ];
 
     /// Those after which every byte still arrives and every connect succeeds: only timing and
     /// the shape of events and transfers differ.
-    pub(crate) const HARMLESS: [Self; 17] = [
+    pub(crate) const HARMLESS: [Self; 20] = [
         Self::Segmented,
         Self::Delayed,
         Self::ShortRead,
@@ -134,6 +143,9 @@ impl Fault {
         Self::SmallBatch,
         Self::Crowded,
         Self::Overslept,
+        Self::PipesExhausted,
+        Self::ShortFill,
+        Self::ShortPour,
     ];
 }
 

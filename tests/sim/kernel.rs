@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 
+use tidegate::base::Pipe;
 use tidegate::base::Socket;
 use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
@@ -26,6 +27,7 @@ use crate::net::GUEST;
 use crate::net::Net;
 use crate::net::PROXY;
 use crate::net::Signs;
+use crate::pipes::Pipes;
 use crate::trace::Trace;
 use crate::trace::Verb;
 use crate::verbs::NOBODY;
@@ -33,6 +35,7 @@ use crate::verbs::NOBODY;
 /// A world, its inhabitants, and the program under test in the middle.
 pub(crate) struct SimKernel {
     net: Net,
+    pipes: Pipes,
     actors: Vec<Box<dyn Actor>>,
 }
 
@@ -41,6 +44,7 @@ impl SimKernel {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             net: Net::new(seed),
+            pipes: Pipes::default(),
             actors: Vec::new(),
         }
     }
@@ -98,6 +102,11 @@ impl SimKernel {
     /// How many sockets the program under test has open.
     pub(crate) fn census(&self) -> usize {
         self.net.parties[PROXY as usize].census
+    }
+
+    /// How many bytes it moved through pipes.
+    pub(crate) const fn spliced(&self) -> u64 {
+        self.pipes.moved()
     }
 
     /// How often it used a number that it had closed, or an empty buffer.
@@ -330,5 +339,24 @@ impl Kernel for SimKernel {
     fn abort(&mut self, socket: Socket) {
         self.net.current = PROXY;
         self.net.abort(socket);
+    }
+
+    fn pipe(&mut self) -> io::Result<Pipe> {
+        self.net.current = PROXY;
+        self.pipes.open(&mut self.net)
+    }
+
+    fn fill(&mut self, from: Socket, pipe: Pipe, most: usize) -> io::Result<usize> {
+        self.net.current = PROXY;
+        self.pipes.fill(&mut self.net, from, pipe, most)
+    }
+
+    fn pour(&mut self, pipe: Pipe, to: Socket, most: usize) -> io::Result<usize> {
+        self.net.current = PROXY;
+        self.pipes.pour(&mut self.net, pipe, to, most)
+    }
+
+    fn burst(&mut self, pipe: Pipe) {
+        self.pipes.burst(pipe);
     }
 }

@@ -16,6 +16,7 @@ mod link;
 mod message;
 mod net;
 mod origin;
+mod pipes;
 mod queue;
 mod relay;
 mod scene;

@@ -55,7 +55,9 @@ fn every_fault_fires_and_nothing_gets_stuck() {
             fired[fault as usize] += world.kernel.faults().fired(fault);
         }
     }
-    for fault in Fault::ALL {
+    // The relay has no pipes; the storm has.
+    let others = [Fault::PipesExhausted, Fault::ShortFill, Fault::ShortPour];
+    for fault in Fault::ALL.into_iter().filter(|f| !others.contains(f)) {
         assert!(fired[fault as usize] > 0, "{fault:?} never fired");
     }
 }

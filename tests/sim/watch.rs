@@ -63,6 +63,7 @@ impl Watch {
         let right = audit.in_flight.iter().all(|count| count.is_right())
             && audit.sessions.is_right()
             && audit.windows.is_right()
+            && audit.pipes.is_right()
             && audit.parked.is_right()
             && audit.sockets.is_right()
             && audit.given.is_right();

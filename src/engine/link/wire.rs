@@ -7,6 +7,7 @@ use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
 
+use crate::base::Pipe;
 use crate::base::Socket;
 use crate::engine::kernel::Kernel;
 
@@ -73,6 +74,46 @@ impl Wire {
                 }
                 self.remember(error);
             }
+        }
+        result
+    }
+
+    /// As [`Wire::receive`], into a pipe, which may be full before the socket is empty.
+    pub(super) fn fill(
+        &mut self,
+        kernel: &mut dyn Kernel,
+        pipe: Pipe,
+        most: usize,
+    ) -> io::Result<usize> {
+        let result = kernel.fill(self.socket, pipe, most);
+        match &result {
+            Ok(0) if self.has(FAILED) => {
+                self.clear(READABLE);
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            Ok(0) => self.clear(READABLE | ENDED),
+            Ok(_) => {}
+            Err(error) => {
+                self.clear(READABLE);
+                self.remember(error);
+            }
+        }
+        result
+    }
+
+    /// As [`Wire::send`], from a pipe; only a refusal says that the socket is full.
+    pub(super) fn pour(
+        &mut self,
+        kernel: &mut dyn Kernel,
+        pipe: Pipe,
+        most: usize,
+    ) -> io::Result<usize> {
+        let result = kernel.pour(pipe, self.socket, most);
+        if let Err(error) = &result {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                self.clear(WRITABLE);
+            }
+            self.remember(error);
         }
         result
     }

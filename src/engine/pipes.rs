@@ -1,0 +1,61 @@
+//! Pipes as things: those of a session, and the stock of a loop.
+
+use super::kernel::Kernel;
+use crate::base::Pipe;
+use crate::limits;
+
+/// The pipes of a session, by the side that the bytes come from.
+#[derive(Debug, Default)]
+pub(super) struct Pipes {
+    pub(super) held: [Option<Held>; 2],
+    /// There was none to be had once: this session copies.
+    pub(super) denied: bool,
+}
+
+/// A pipe and how many bytes are in it, by the engine's own count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) pipe: Pipe,
+    pub(super) count: usize,
+}
+
+/// The pipes of a loop.
+#[derive(Debug, Default)]
+pub(super) struct Stock {
+    spare: Vec<Pipe>,
+    lent: usize,
+}
+
+impl Stock {
+    /// How many are in use.
+    pub(super) const fn lent(&self) -> usize {
+        self.lent
+    }
+
+    /// An empty one, if there is one to be had.
+    pub(super) fn take(&mut self, kernel: &mut dyn Kernel) -> Option<Pipe> {
+        if self.lent >= limits::PIPES_MAX {
+            return None;
+        }
+        let pipe = self.spare.pop().or_else(|| kernel.pipe().ok())?;
+        self.lent += 1;
+        Some(pipe)
+    }
+
+    /// Takes one back. What holds bytes is closed: they must not come out for somebody else.
+    pub(super) fn give(&mut self, held: Held, kernel: &mut dyn Kernel) {
+        self.lent -= 1;
+        if held.count == 0 && self.spare.len() < limits::PIPES_SPARE_MAX {
+            self.spare.push(held.pipe);
+        } else {
+            kernel.burst(held.pipe);
+        }
+    }
+
+    /// Gives the descriptors of all spare pipes back: somebody needs them more.
+    pub(super) fn clear(&mut self, kernel: &mut dyn Kernel) {
+        for pipe in self.spare.drain(..) {
+            kernel.burst(pipe);
+        }
+    }
+}

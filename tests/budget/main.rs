@@ -1,0 +1,97 @@
+//! The budget of a warm keep-alive request, as counts: they do not depend on the machine, so a
+//! test can hold them. What they come to in time, `cargo bench` measures.
+//!
+//! Verbs of the kernel are counted where `os` makes one system call of each. Instructions are for
+//! the curious, not for a test, as compilers differ. These tests make 21 600 requests of them:
+//!
+//! ```sh
+//! cargo test --release --test budget --no-run      # prints where the binary is
+//! valgrind --tool=callgrind --toggle-collect='*Engine*turn*' BINARY a_busy_request
+//! ```
+
+mod wire;
+
+use std::alloc::System;
+
+use stats_alloc::INSTRUMENTED_SYSTEM;
+use stats_alloc::Region;
+use stats_alloc::StatsAlloc;
+use tidegate::engine::Engine;
+
+use wire::Calls;
+use wire::Wire;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Enough for every vector to have found its size.
+const WARM_UP: usize = 200;
+
+fn warm(clients: usize) -> (Wire, Engine) {
+    let (mut wire, mut engine) = Wire::with_engine(clients);
+    for _ in 0..WARM_UP {
+        wire.round(&mut engine);
+    }
+    wire.calls = Calls::default();
+    (wire, engine)
+}
+
+#[test]
+fn a_client_alone_costs_six_calls() {
+    let (mut wire, mut engine) = warm(1);
+    for _ in 0..100 {
+        wire.round(&mut engine);
+    }
+    let expected = Calls {
+        waits: 200,
+        reads: 200,
+        writes: 200,
+        others: 0,
+    };
+    assert_eq!(wire.calls, expected);
+}
+
+#[test]
+fn a_busy_request_costs_four_calls_and_a_share_of_a_wait() {
+    for clients in [8, 64] {
+        let (mut wire, mut engine) = warm(clients);
+        for _ in 0..100 {
+            wire.round(&mut engine);
+        }
+        let requests = 100 * clients as u64;
+        let expected = Calls {
+            waits: 200,
+            reads: 2 * requests,
+            writes: 2 * requests,
+            others: 0,
+        };
+        assert_eq!(wire.calls, expected, "{clients} clients");
+    }
+}
+
+#[test]
+fn a_warm_request_allocates_nothing() {
+    for clients in [1, 64] {
+        let (mut wire, mut engine) = warm(clients);
+        // The counts are the process's, and other threads may use the allocator meanwhile: the
+        // least of many runs is the engine's own.
+        let least = (0..50)
+            .map(|_| {
+                let region = Region::new(ALLOCATOR);
+                for _ in 0..10 {
+                    wire.round(&mut engine);
+                }
+                let change = region.change();
+                change.allocations + change.reallocations + change.deallocations
+            })
+            .min();
+        assert_eq!(least, Some(0), "{clients} clients");
+    }
+}
+
+#[test]
+fn the_counter_of_allocations_counts() {
+    let region = Region::new(ALLOCATOR);
+    let bytes = std::hint::black_box(vec![1_u8; 1000]);
+    assert!(region.change().bytes_allocated >= bytes.len());
+}

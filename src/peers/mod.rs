@@ -53,8 +53,7 @@ impl Peers {
         let id = PeerId(self.table.insert(peer));
         self.order.push(id);
         pool.order.push(id);
-        let at = pool.order.len() - 1;
-        pool.rotation.insert(at, id, weight, &pool.order);
+        pool.rotation.insert(pool.order.len() - 1, id, weight);
         Some(id)
     }
 
@@ -123,7 +122,7 @@ impl Pool {
             return;
         };
         match flip {
-            Some(Flip::Up) => self.rotation.insert(at, id, weight, &self.order),
+            Some(Flip::Up) => self.rotation.insert(at, id, weight),
             Some(Flip::Down(_)) => self.rotation.remove(id),
             None => {}
         }

@@ -1,4 +1,5 @@
-//! The house rules, as a test over the text of `src/` (and a few of them over `tests/`).
+//! The house rules, as a test over the text of `src/` (and a few of them over `tests/` and
+//! `benches/`).
 //!
 //! A rule that is only written down is kept until the first busy week. These are kept because
 //! breaking one fails `cargo test` with a line that says where, what, and what to do instead. A
@@ -135,7 +136,7 @@ fn violations(sources: &[Source]) -> Vec<Violation> {
 fn the_house_is_tidy() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
-    for folder in ["src", "tests"] {
+    for folder in ["src", "tests", "benches"] {
         source::collect(root, folder, &mut sources);
     }
     assert!(sources.iter().any(|source| source.path == "src/lib.rs"));

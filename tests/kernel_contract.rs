@@ -167,6 +167,42 @@ fn the_other_direction_outlives_our_end() {
 }
 
 #[test]
+fn a_connection_that_has_ended_both_ways_is_as_good_as_closed() {
+    everywhere(|suite| {
+        let (socket, peer, _) = suite.pair();
+        suite.kernel().finish(socket).unwrap();
+        assert_eq!(suite.peer_read(peer, 1).unwrap(), b"");
+        suite.world.finish(peer);
+        suite.until(socket, |seen| seen.ended);
+        assert_eq!(suite.kernel().read(socket, &mut [0; 8]).unwrap(), 0);
+        // Whoever asks for the verdict of a connect again and again must stop when he has it.
+        let error = suite.kernel().established(socket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        let error = suite.kernel().finish(socket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotConnected);
+    });
+}
+
+#[test]
+fn an_end_behind_more_bytes_than_the_reader_holds_waits_for_him() {
+    everywhere(|suite| {
+        let (socket, peer, _) = suite.pair();
+        let bytes = vec![7; 256 * 1024];
+        let mut sent = 0;
+        while let Ok(count) = suite.world.write(peer, &bytes) {
+            sent += count;
+        }
+        suite.world.finish(peer);
+        suite.until(socket, |seen| seen.readable);
+        if suite.world.calm() {
+            assert!(!suite.saw(socket, |seen| seen.ended));
+        }
+        assert_eq!(suite.read(socket, sent + 1).unwrap().len(), sent);
+        suite.until(socket, |seen| seen.ended);
+    });
+}
+
+#[test]
 fn a_full_socket_says_when_it_has_room_again() {
     everywhere(|suite| {
         let (socket, peer, _) = suite.pair();
@@ -180,11 +216,7 @@ fn a_full_socket_says_when_it_has_room_again() {
                 while let Ok(count @ 1..) = suite.world.read(peer, &mut buffer) {
                     got += count;
                 }
-                let ready = suite.look();
-                let room = |event: &tidegate::engine::kernel::Ready| {
-                    event.socket == socket && event.writable
-                };
-                ready.iter().any(room).then_some(())
+                suite.saw(socket, |seen| seen.writable).then_some(())
             });
             sent = fill(suite, socket) + sent - got;
         }

@@ -189,7 +189,11 @@ impl Client {
 
     /// Goes on until it is blocked; an error is the end of the connection.
     fn step(&mut self, net: &mut Net, socket: Socket, now: Moment) -> io::Result<()> {
-        net.established(socket)?;
+        match net.established(socket) {
+            // Undecided, or over in both directions: the other verbs know which.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            verdict => verdict?,
+        }
         let wrote = self.write(net, socket, now);
         // An answer may be here although nothing more is taken.
         let read = self.read(net, socket, now);

@@ -154,11 +154,12 @@ impl Net {
     pub(crate) fn try_established(&mut self, socket: Socket) -> io::Result<()> {
         let (key, end) = self.stream(socket)?;
         let link = self.links.get_mut(key).ok_or(io::ErrorKind::NotFound)?;
+        let over = link.is_over();
         let end = &mut link.ends[usize::from(end)];
         if end.error != 0 {
             return Err(error(std::mem::take(&mut end.error)));
         }
-        if link.phase != Phase::Standing || end.reset {
+        if link.phase != Phase::Standing || end.reset || over {
             return Err(error(EAGAIN));
         }
         Ok(())
@@ -216,6 +217,7 @@ impl Net {
         if unread || verb == Verb::Abort {
             inbound.bytes.clear();
             inbound.arrived = 0;
+            inbound.held = 0;
         }
         if gone {
             return;

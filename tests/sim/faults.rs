@@ -69,6 +69,9 @@ pub(crate) enum Fault {
     Stale,
     /// A batch holds no more than four events.
     SmallBatch,
+    /// Up to 0.3 ms pass before a verb looks, with whatever happens meanwhile: what no event has
+    /// told of yet is true already.
+    Raced,
     /// A batch comes up to 2 ms late, with whatever else has become ready: the process was not
     /// given the processor. This is how bytes and the end of the stream become one event.
     Crowded,
@@ -86,7 +89,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them.
-    pub(crate) const ALL: [Self; 34] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::Segmented,
         Self::Delayed,
         Self::ShortRead,
@@ -115,6 +118,7 @@ impl Fault {
         Self::Spurious,
         Self::Stale,
         Self::SmallBatch,
+        Self::Raced,
         Self::Crowded,
         Self::Overslept,
         Self::ResolveFailed,
@@ -125,7 +129,7 @@ impl Fault {
 
     /// Those after which every byte still arrives and every connect succeeds: only timing and
     /// the shape of events and transfers differ.
-    pub(crate) const HARMLESS: [Self; 20] = [
+    pub(crate) const HARMLESS: [Self; 21] = [
         Self::Segmented,
         Self::Delayed,
         Self::ShortRead,
@@ -141,6 +145,7 @@ impl Fault {
         Self::Spurious,
         Self::Stale,
         Self::SmallBatch,
+        Self::Raced,
         Self::Crowded,
         Self::Overslept,
         Self::PipesExhausted,

@@ -73,7 +73,14 @@ pub(crate) struct Pipe {
     /// First what has arrived, then what is in flight.
     pub(crate) bytes: VecDeque<u8>,
     pub(crate) arrived: usize,
+    /// Bytes that the direction holds.
     pub(crate) capacity: usize,
+    /// Bytes of these that the reader's side holds; the others wait at the writer's.
+    pub(crate) window: usize,
+    /// Bytes that have found the window closed, and wait for a read.
+    pub(crate) held: usize,
+    /// The end of the stream waits behind them.
+    pub(crate) fin_held: bool,
     /// Nothing sent later may arrive earlier.
     pub(crate) floor: Moment,
     pub(crate) fin: Fin,
@@ -95,10 +102,20 @@ impl Link {
         }
     }
 
+    /// Both directions have ended and both ends know: for Linux that is a closed socket.
+    pub(crate) fn is_over(&self) -> bool {
+        self.pipes.iter().all(|pipe| pipe.fin == Fin::Arrived)
+    }
+
     /// What a socket at `end` would be told if it were new.
     pub(crate) fn signs(&self, end: u8) -> Signs {
+        let outbound = &self.pipes[usize::from(end)];
         let pipe = &self.pipes[usize::from(1 - end)];
-        let mut signs = Signs::WRITABLE;
+        let standing = self.phase == Phase::Standing;
+        let mut signs = Signs::NONE;
+        if outbound.fin != Fin::Open || standing && outbound.is_roomy() {
+            signs = Signs::WRITABLE;
+        }
         if pipe.arrived > 0 {
             signs = signs.and(Signs::READABLE);
         }
@@ -130,6 +147,9 @@ impl Pipe {
             bytes,
             arrived: 0,
             capacity,
+            window: capacity.div_ceil(2),
+            held: 0,
+            fin_held: false,
             floor: Moment(0),
             fin: Fin::Open,
         }
@@ -137,6 +157,11 @@ impl Pipe {
 
     pub(crate) fn room(&self) -> usize {
         self.capacity.saturating_sub(self.bytes.len())
+    }
+
+    /// Linux tells a writer when a third of its buffer is free.
+    pub(crate) fn is_roomy(&self) -> bool {
+        self.room() * 3 >= self.capacity
     }
 }
 
@@ -228,6 +253,7 @@ impl Net {
         let pipe = &mut link.pipes[usize::from(end)];
         if overtakes {
             pipe.bytes.truncate(pipe.arrived);
+            pipe.held = 0;
         } else {
             at = at.max(pipe.floor);
         }
@@ -250,11 +276,14 @@ impl Net {
         let presence = link.ends[usize::from(to)].presence;
         let pipe = &mut link.pipes[usize::from(1 - to)];
         let before = pipe.arrived;
-        pipe.arrived = pipe.bytes.len().min(before + count);
+        let fits = count.min(pipe.window.saturating_sub(before));
+        pipe.held += count - fits;
+        pipe.arrived = pipe.bytes.len().min(before + fits);
         if presence == Presence::Closed {
             // Nobody will read this, and whoever sent it must hear so, RFC 9293 section 3.10.7.1.
             pipe.bytes.clear();
             pipe.arrived = 0;
+            pipe.held = 0;
             self.send_reset(key, to);
             return;
         }
@@ -268,6 +297,29 @@ impl Net {
         }
     }
 
+    /// The reader at `to` has made room: what the window held back is sent, once that is worth a
+    /// packet (RFC 9293 section 3.8.6.2.2).
+    pub(crate) fn open_window(&mut self, key: Key, to: u8) {
+        let at = self.now + self.latency();
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let pipe = &mut link.pipes[usize::from(1 - to)];
+        if pipe.held == 0 || pipe.arrived * 2 > pipe.window {
+            return;
+        }
+        let count = pipe.held.min(pipe.window - pipe.arrived);
+        pipe.held -= count;
+        pipe.floor = at.max(pipe.floor);
+        let count = u32::try_from(count).expect("no more than a pipe holds");
+        let link = key;
+        self.queue
+            .push(pipe.floor, Plan::Arrive { link, to, count });
+        if pipe.held == 0 && std::mem::take(&mut pipe.fin_held) {
+            self.queue.push(pipe.floor, Plan::Fin { link, to });
+        }
+    }
+
     fn fin(&mut self, key: Key, to: u8) {
         let later = self.now + self.latency();
         let Some(link) = self.links.get_mut(key) else {
@@ -277,6 +329,10 @@ impl Net {
             return;
         }
         let pipe = &mut link.pipes[usize::from(1 - to)];
+        if pipe.held > 0 {
+            pipe.fin_held = true;
+            return;
+        }
         if pipe.arrived < pipe.bytes.len() {
             // A short read has put bytes back into flight; the end must not overtake them.
             let at = later.max(pipe.floor);
@@ -294,8 +350,10 @@ impl Net {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
+        // With both directions over there is nothing left that could be reset.
+        let over = link.is_over();
         let end = &mut link.ends[usize::from(to)];
-        if link.silent || end.reset {
+        if link.silent || end.reset || over {
             return;
         }
         let inbound = &mut link.pipes[usize::from(1 - to)];
@@ -303,13 +361,16 @@ impl Net {
             inbound.arrived = 0;
         }
         inbound.bytes.truncate(inbound.arrived);
+        inbound.held = 0;
         end.reset = true;
-        end.error = match inbound.fin {
-            Fin::Arrived => EPIPE,
-            Fin::Open | Fin::Sent => ECONNRESET,
-        };
+        let fin = inbound.fin;
         let outbound = &mut link.pipes[usize::from(to)];
         outbound.bytes.truncate(outbound.arrived);
+        // Whoever has seen the end and has not ended himself hears that nobody reads him.
+        end.error = match (fin, outbound.fin) {
+            (Fin::Arrived, Fin::Open) => EPIPE,
+            (Fin::Arrived | Fin::Open | Fin::Sent, _) => ECONNRESET,
+        };
         if let Some(socket) = link.open(to) {
             self.touch(socket, Signs::ALL);
         }
@@ -322,12 +383,12 @@ impl Net {
         if link.silent {
             return;
         }
-        let room = link.pipes[usize::from(to)].room();
+        let roomy = link.pipes[usize::from(to)].is_roomy();
         let end = &mut link.ends[usize::from(to)];
         if end.thirst == Thirst::Told {
-            end.thirst = if room > 0 { Thirst::No } else { Thirst::Yes };
+            end.thirst = if roomy { Thirst::No } else { Thirst::Yes };
         }
-        if let (true, Some(socket)) = (room > 0, link.open(to)) {
+        if let (true, Some(socket)) = (roomy, link.open(to)) {
             self.touch(socket, Signs::WRITABLE);
         }
     }

@@ -237,6 +237,19 @@ impl Net {
         }
     }
 
+    /// What is true of a socket now.
+    pub(crate) fn level(&self, socket: Socket) -> Signs {
+        match self.sockets.get(socket.0).map(|entry| &entry.kind) {
+            Some(Kind::Listener { queue, .. }) if queue.is_empty() => Signs::NONE,
+            Some(Kind::Listener { .. }) => Signs::READABLE,
+            Some(Kind::Stream { link, end }) => match self.links.get(*link) {
+                Some(link) => link.signs(*end),
+                None => Signs::NONE,
+            },
+            None => Signs::NONE,
+        }
+    }
+
     /// How long something takes to get through the network.
     pub(crate) const fn latency(&mut self) -> Span {
         Span(20_000 + self.faults.below(80_000))

@@ -103,7 +103,12 @@ impl Suite {
 
     /// Waits, doing nothing else, until what was seen of `socket` is enough.
     pub(crate) fn until(&mut self, socket: Socket, enough: fn(&Ready) -> bool) {
-        self.poll(|suite| suite.seen.get(&socket).is_some_and(enough).then_some(()));
+        self.poll(|suite| suite.saw(socket, enough).then_some(()));
+    }
+
+    /// Whether what was seen of `socket` is enough.
+    pub(crate) fn saw(&self, socket: Socket, enough: fn(&Ready) -> bool) -> bool {
+        self.seen.get(&socket).is_some_and(enough)
     }
 
     /// Waits until `attempt` gives something. Half a minute is for machines with other worries.

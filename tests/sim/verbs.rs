@@ -143,10 +143,10 @@ impl Net {
         }
         take(&mut pipe.bytes, &mut into[..count]);
         pipe.arrived -= count;
-        // Linux tells a writer when a third of its buffer is free.
-        if pipe.room() * 3 >= pipe.capacity && link.ends[usize::from(1 - side)].thirsty() {
+        if pipe.is_roomy() && link.ends[usize::from(1 - side)].thirsty() {
             self.quench(key, 1 - side);
         }
+        self.open_window(key, side);
         Ok(count)
     }
 
@@ -172,6 +172,7 @@ impl Net {
         let mut count = pipe.room().min(from.len());
         let mut teased = false;
         if mine && count > 0 && self.faults.strikes(Fault::BlockedWrite) {
+            // Almost full counts as full; then the edge comes when somebody has read.
             (count, teased) = (0, true);
         } else if mine && count > 1 && self.faults.strikes(Fault::ShortWrite) {
             (count, teased) = (self.faults.size(count - 1), true);
@@ -180,7 +181,7 @@ impl Net {
             end.thirst = Thirst::Yes;
         }
         pipe.bytes.extend(&from[..count]);
-        if teased {
+        if teased && pipe.is_roomy() {
             self.quench(key, side);
         }
         if count == 0 {
@@ -193,10 +194,23 @@ impl Net {
     fn try_finish(&mut self, socket: Socket) -> io::Result<()> {
         let (key, side) = self.stream(socket)?;
         let link = self.links.get(key).ok_or(io::ErrorKind::NotFound)?;
-        if link.phase != Phase::Standing || link.ends[usize::from(side)].reset {
+        let torn = link.ends[usize::from(side)].reset || link.is_over();
+        if link.phase == Phase::Standing && !torn {
+            self.send_fin(key, side);
+        }
+        // Linux wakes whoever waits for this socket, and tells all that is true of it.
+        if let Some(link) = self.links.get(key) {
+            let signs = link.signs(side);
+            self.touch(socket, signs);
+        }
+        if torn
+            || self
+                .links
+                .get(key)
+                .is_none_or(|link| link.phase != Phase::Standing)
+        {
             return Err(error(ENOTCONN));
         }
-        self.send_fin(key, side);
         Ok(())
     }
 

@@ -21,12 +21,15 @@ use crate::net::EADDRNOTAVAIL;
 use crate::net::EAGAIN;
 use crate::net::ECONNABORTED;
 use crate::net::ECONNREFUSED;
+use crate::net::EHOSTUNREACH;
 use crate::net::EINVAL;
 use crate::net::EMFILE;
+use crate::net::ENETDOWN;
 use crate::net::ENETUNREACH;
 use crate::net::ENFILE;
 use crate::net::ENOBUFS;
 use crate::net::ENOMEM;
+use crate::net::EPROTO;
 use crate::net::ETIMEDOUT;
 use crate::net::Entry;
 use crate::net::Kind;
@@ -77,6 +80,11 @@ impl Net {
             self.depart(link, 1, Verb::Abort);
             return Err(error(ECONNABORTED));
         }
+        if self.current == PROXY && self.faults.strikes(Fault::AcceptBroken) {
+            self.depart(link, 1, Verb::Abort);
+            let errors = [EPROTO, ENETDOWN, EHOSTUNREACH, ENETUNREACH];
+            return Err(error(errors[self.faults.index(errors.len())]));
+        }
         let socket = self.issue(Kind::Stream { link, end: 1 });
         let Some(state) = self.links.get_mut(link) else {
             return Err(error(ECONNABORTED));
@@ -92,14 +100,16 @@ impl Net {
         self.room_for_descriptor()?;
         let mine = self.current == PROXY;
         if mine && self.faults.strikes(Fault::ConnectExhausted) {
-            return Err(error(EMFILE));
+            let errors = [EMFILE, ENFILE, ENOBUFS, ENOMEM];
+            return Err(error(errors[self.faults.index(errors.len())]));
         }
         let no_port = self.party().outgoing >= self.bounds.ports;
         if mine && (no_port || self.faults.strikes(Fault::PortsExhausted)) {
             return Err(error(EADDRNOTAVAIL));
         }
         if mine && self.faults.strikes(Fault::ConnectUnreachable) {
-            return Err(error(ENETUNREACH));
+            let errors = [ENETUNREACH, EHOSTUNREACH];
+            return Err(error(errors[self.faults.index(errors.len())]));
         }
         let mut host = self.party().host;
         if host.is_ipv4() != to.is_ipv4() {
@@ -132,6 +142,12 @@ impl Net {
         if mine && self.faults.strikes(Fault::ConnectTimedOut) {
             let error = ETIMEDOUT;
             let at = self.now + Span::seconds(5);
+            self.queue.push(at, Plan::Verdict { link, error });
+            return;
+        }
+        if mine && self.faults.strikes(Fault::ConnectUnrouted) {
+            let error = EHOSTUNREACH;
+            let at = self.now + Span::seconds(3);
             self.queue.push(at, Plan::Verdict { link, error });
             return;
         }

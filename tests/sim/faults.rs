@@ -28,6 +28,9 @@ pub(crate) enum Fault {
     Severed,
     /// The network swallows everything on a connection from here on.
     Silenced,
+    /// The network swallows everything on a connection, and after 5 s to 20 s somebody gives up:
+    /// the writer gets `ETIMEDOUT` or `EHOSTUNREACH`, the other end a reset.
+    GivenUp,
     /// A reset destroys what its sender had written and what had not arrived yet.
     ResetOvertakes,
     /// A reset destroys what had arrived and was not read (not Linux, but RFC 9293 allows it).
@@ -42,11 +45,15 @@ pub(crate) enum Fault {
     ConnectNever,
     /// A connect ends with `ETIMEDOUT` after 5 s.
     ConnectTimedOut,
-    /// A connect fails at once with `ENETUNREACH`.
+    /// A connect fails at once with `ENETUNREACH` or `EHOSTUNREACH`.
     ConnectUnreachable,
+    /// A connect ends with `EHOSTUNREACH` after 3 s: a router said so, or nobody answered ARP.
+    ConnectUnrouted,
+    /// A listener's queue is full: the request is dropped and repeated 1 s, 2 s, 4 s later.
+    QueueOverflown,
     /// A connect fails at once with `EADDRNOTAVAIL`.
     PortsExhausted,
-    /// A connect fails at once with `EMFILE`.
+    /// A connect fails at once with `EMFILE`, `ENFILE`, `ENOBUFS` or `ENOMEM`.
     ConnectExhausted,
     /// A connection is reset right after its verdict.
     ResetAtOnce,
@@ -54,6 +61,9 @@ pub(crate) enum Fault {
     AcceptExhausted,
     /// An accept fails with `ECONNABORTED`; the connection is gone.
     AcceptAborted,
+    /// An accept fails with `EPROTO` or an error of the network, which Linux passes on
+    /// (accept(2), error handling); the connection is gone.
+    AcceptBroken,
     /// A batch of events comes in any order.
     Shuffled,
     /// Readable and writable come as two events.
@@ -75,6 +85,11 @@ pub(crate) enum Fault {
     /// A batch comes up to 2 ms late, with whatever else has become ready: the process was not
     /// given the processor. This is how bytes and the end of the stream become one event.
     Crowded,
+    /// The process is stopped for 1 s to 10 s (SIGSTOP), and the world goes on without it.
+    Stopped,
+    /// The clock jumps ahead by 1 s to 1 h, and nothing has happened meanwhile: the whole machine
+    /// was suspended.
+    Gap,
     /// A wait that nothing ends comes back up to 20 ms late.
     Overslept,
     /// A name does not resolve although it is in the table.
@@ -89,7 +104,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them.
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 41] = [
         Self::Segmented,
         Self::Delayed,
         Self::ShortRead,
@@ -98,6 +113,7 @@ impl Fault {
         Self::SmallBuffers,
         Self::Severed,
         Self::Silenced,
+        Self::GivenUp,
         Self::ResetOvertakes,
         Self::ResetPurges,
         Self::ConnectNow,
@@ -106,11 +122,14 @@ impl Fault {
         Self::ConnectNever,
         Self::ConnectTimedOut,
         Self::ConnectUnreachable,
+        Self::ConnectUnrouted,
+        Self::QueueOverflown,
         Self::PortsExhausted,
         Self::ConnectExhausted,
         Self::ResetAtOnce,
         Self::AcceptExhausted,
         Self::AcceptAborted,
+        Self::AcceptBroken,
         Self::Shuffled,
         Self::Split,
         Self::Postponed,
@@ -120,6 +139,8 @@ impl Fault {
         Self::SmallBatch,
         Self::Raced,
         Self::Crowded,
+        Self::Stopped,
+        Self::Gap,
         Self::Overslept,
         Self::ResolveFailed,
         Self::PipesExhausted,

@@ -37,6 +37,8 @@ pub(crate) struct SimKernel {
     net: Net,
     pipes: Pipes,
     actors: Vec<Box<dyn Actor>>,
+    /// How far the program's clock is ahead of the world's.
+    ahead: Span,
 }
 
 impl SimKernel {
@@ -46,6 +48,7 @@ impl SimKernel {
             net: Net::new(seed),
             pipes: Pipes::default(),
             actors: Vec::new(),
+            ahead: Span::ZERO,
         }
     }
 
@@ -189,6 +192,20 @@ impl SimKernel {
         &mut self.net
     }
 
+    /// What may happen to a process that waits, beside what it waits for.
+    fn sleep(&mut self) {
+        if self.net.faults.strikes(Fault::Stopped) {
+            let span = Span(1_000_000_000 + self.net.faults.below(9_000_000_000));
+            self.pass(span);
+        }
+        if self.net.faults.strikes(Fault::Gap) {
+            let seconds = [1, 10, 60, 600, 3_600];
+            let most = seconds[self.net.faults.index(seconds.len())];
+            let ahead = Span::seconds(1 + self.net.faults.below(most));
+            self.ahead = Span(self.ahead.0 + ahead.0);
+        }
+    }
+
     /// Lets the world go on for `span`.
     fn pass(&mut self, span: Span) {
         let end = self.net.now + span;
@@ -279,13 +296,15 @@ impl SimKernel {
 
 impl Kernel for SimKernel {
     fn now(&self) -> Moment {
-        self.net.now
+        self.net.now + self.ahead
     }
 
     fn wait(&mut self, until: Option<Moment>, ready: &mut Vec<Ready>) -> bool {
         self.net.current = PROXY;
         // A turn takes time too; else one that never ends would end the world's clock.
         self.net.now = self.net.now + Span(1_000);
+        self.sleep();
+        let until = until.map(|until| Moment(until.0.saturating_sub(self.ahead.0)));
         let before = ready.len();
         let whole = loop {
             self.advance(until);

@@ -15,6 +15,7 @@ use tidegate::base::time::Span;
 use crate::faults::Fault;
 use crate::net::ECONNREFUSED;
 use crate::net::ECONNRESET;
+use crate::net::EHOSTUNREACH;
 use crate::net::EPIPE;
 use crate::net::ETIMEDOUT;
 use crate::net::Net;
@@ -172,6 +173,7 @@ impl Net {
             Plan::Arrive { link, to, count } => self.arrive(link, to, count as usize),
             Plan::Fin { link, to } => self.fin(link, to),
             Plan::Reset { link, to } => self.reset(link, to),
+            Plan::GiveUp { link, to, error } => self.give_up(link, to, error),
             Plan::Room { link, to } => self.room(link, to),
             Plan::Syn { link, attempt } => self.syn(link, attempt),
             Plan::Verdict { link, error } => self.verdict(link, error),
@@ -273,6 +275,11 @@ impl Net {
             link.silent = true;
             return;
         }
+        if self.faults.strikes(Fault::GivenUp) {
+            link.silent = true;
+            self.plan_give_up(key, 1 - to);
+            return;
+        }
         let presence = link.ends[usize::from(to)].presence;
         let pipe = &mut link.pipes[usize::from(1 - to)];
         let before = pipe.arrived;
@@ -346,6 +353,25 @@ impl Net {
     }
 
     fn reset(&mut self, key: Key, to: u8) {
+        if self.links.get(key).is_some_and(|link| !link.silent) {
+            self.give_up(key, to, 0);
+        }
+    }
+
+    /// The writer, who hears nothing any more, will give up, and the other end will learn of it.
+    fn plan_give_up(&mut self, link: Key, writer: u8) {
+        let at = self.now + Span::seconds(5) + Span(self.faults.below(10_000_000_000));
+        let errors = [ETIMEDOUT, EHOSTUNREACH];
+        let error = errors[self.faults.index(errors.len())];
+        let to = writer;
+        self.queue.push(at, Plan::GiveUp { link, to, error });
+        let at = at + Span(self.faults.below(5_000_000_000));
+        let (to, error) = (1 - writer, 0);
+        self.queue.push(at, Plan::GiveUp { link, to, error });
+    }
+
+    /// The connection breaks at one end, with `error` or, if that is 0, with that of a reset.
+    fn give_up(&mut self, key: Key, to: u8, error: i32) {
         let purges = self.faults.strikes(Fault::ResetPurges);
         let Some(link) = self.links.get_mut(key) else {
             return;
@@ -353,7 +379,7 @@ impl Net {
         // With both directions over there is nothing left that could be reset.
         let over = link.is_over();
         let end = &mut link.ends[usize::from(to)];
-        if link.silent || end.reset || over {
+        if end.reset || over {
             return;
         }
         let inbound = &mut link.pipes[usize::from(1 - to)];
@@ -368,6 +394,7 @@ impl Net {
         outbound.bytes.truncate(outbound.arrived);
         // Whoever has seen the end and has not ended himself hears that nobody reads him.
         end.error = match (fin, outbound.fin) {
+            _ if error != 0 => error,
             (Fin::Arrived, Fin::Open) => EPIPE,
             (Fin::Arrived | Fin::Open | Fin::Sent, _) => ECONNRESET,
         };
@@ -402,7 +429,9 @@ impl Net {
             Some(_) => 0,
             None => ECONNREFUSED,
         };
-        let full = error == 0 && self.backlog_full(link.ends[1].address);
+        let to = link.ends[1].address;
+        let full =
+            error == 0 && (self.backlog_full(to) || self.faults.strikes(Fault::QueueOverflown));
         if !full {
             self.queue.push(at, Plan::Verdict { link: key, error });
             return;

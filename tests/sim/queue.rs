@@ -17,6 +17,8 @@ pub(crate) enum Plan {
     Fin { link: Key, to: u8 },
     /// A reset arrives.
     Reset { link: Key, to: u8 },
+    /// Nobody hears of the other end any more, and gives the connection up with this error.
+    GiveUp { link: Key, to: u8, error: i32 },
     /// A writer that was told to wait may have room again.
     Room { link: Key, to: u8 },
     /// The request for a connection reaches the listener, for the `attempt`th time.

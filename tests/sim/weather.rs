@@ -121,6 +121,10 @@ impl Weather {
             let rate = [0, 0, 3, 30][usize::try_from(random.below(4)).expect("small")];
             faults.set(fault, rate);
         }
+        // These are long: a world with many of them is spent asleep.
+        for fault in [Fault::Stopped, Fault::Gap] {
+            faults.set(fault, u16::from(random.permille(300)));
+        }
         // A byte that vanishes without a word is found by a timeout of a minute: seldom is enough.
         let swallows = random.permille(200);
         faults.set(Fault::Silenced, u16::from(swallows));

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::TcpStream as Peer;
+use std::process::Command;
 
 use super::*;
 use crate::base::time::Span;
@@ -175,4 +176,31 @@ fn resolved(ticket: u64, addresses: &[IpAddr]) -> Option<News> {
         ticket,
         addresses: addresses.to_vec(),
     })
+}
+
+#[test]
+fn a_wait_that_a_signal_interrupts_goes_on() {
+    // A stop and its end interrupt epoll_wait(2) even where no handler is installed (signal(7)).
+    let mut bare = mio::Poll::new().unwrap();
+    let witness = std::thread::spawn(move || {
+        let mut events = mio::Events::with_capacity(1);
+        bare.poll(&mut events, Some(Duration::from_secs(60)))
+    });
+    let waiter = std::thread::spawn(|| {
+        let mut kernel = MioKernel::new().unwrap();
+        let until = kernel.now() + Span::seconds(1);
+        let mut ready = Vec::new();
+        let whole = kernel.wait(Some(until), &mut ready);
+        (whole, kernel.now() >= until, ready)
+    });
+    let me = std::process::id();
+    let stop = format!("sleep 0.1; kill -STOP {me}; sleep 0.1; kill -CONT {me}");
+    // On a loaded machine the first may come before anybody waits.
+    while !witness.is_finished() {
+        let stopped = Command::new("sh").args(["-c", &stop]).status();
+        assert!(stopped.unwrap().success());
+    }
+    let error = witness.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+    assert_eq!(waiter.join().unwrap(), (true, true, Vec::new()));
 }

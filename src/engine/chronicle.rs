@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 
 use super::hub::Hub;
 use super::kernel::Kernel;
+use super::recent::Trouble;
+use super::recent::What;
+use super::slot::Slot;
 use crate::base::Fault;
 use crate::base::time::Span;
 use crate::peers::PeerId;
@@ -13,6 +16,7 @@ use crate::session::Cause;
 use crate::session::Incident;
 use crate::session::Outcome;
 use crate::session::Undialled;
+use crate::tally::Event;
 
 /// ` (and 12 more)`, or nothing.
 fn more(swallowed: u64) -> String {
@@ -82,8 +86,25 @@ pub(super) fn complaint(id: PeerId, words: &str, hub: &mut Hub) {
     }
 }
 
-/// tidegate answered itself, or an answer was cut.
-pub(super) fn incident(incident: Incident, peer: Option<PeerId>, hub: &mut Hub) {
+/// Counts, keeps and says it if tidegate answered itself or an answer was cut.
+pub(super) fn incident(slot: &mut Slot, hub: &mut Hub) {
+    let Some(incident) = slot.session.incident() else {
+        return;
+    };
+    hub.tally.count(match incident {
+        Incident::Answered(..) => Event::AnsweredItself,
+        Incident::Cut(_) => Event::AnswerCut,
+    });
+    hub.recent.note(Trouble {
+        at: hub.now,
+        client: slot.from,
+        what: What::Incident(incident),
+    });
+    say(incident, slot.attempt.peer, hub);
+}
+
+/// Says it, unless the like was said a moment ago.
+fn say(incident: Incident, peer: Option<PeerId>, hub: &mut Hub) {
     let kind = match incident {
         Incident::Answered(400..=499, _) => 0,
         Incident::Answered(503, _) => 1,
@@ -132,6 +153,13 @@ pub(super) fn accept_trouble(fault: Fault, hub: &mut Hub) {
 /// A client is gone. Only what it may complain about is worth a line.
 pub(super) fn dismissed(from: SocketAddr, outcome: Outcome, hub: &mut Hub) {
     log::trace!("client {from}: {outcome:?}");
+    if !matches!(outcome, Outcome::Done | Outcome::Idle) {
+        hub.recent.note(Trouble {
+            at: hub.now,
+            client: from,
+            what: What::Ended(outcome),
+        });
+    }
     let why = match outcome {
         Outcome::ClientSlow => "it took no byte of its answer for too long",
         Outcome::TunnelIdle => "both ways were silent for too long",

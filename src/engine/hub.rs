@@ -8,6 +8,7 @@ use super::gate::Gate;
 use super::kernel::Kernel;
 use super::link::Link;
 use super::pipes::Stock;
+use super::recent::Recent;
 use crate::base::Side;
 use crate::base::Socket;
 use crate::base::arena::Arena;
@@ -171,6 +172,7 @@ pub(super) struct Hub {
     pub(super) random: Random,
     pub(super) tally: Tally,
     pub(super) gate: Gate,
+    pub(super) recent: Recent,
     pub(super) now: Moment,
     pub(super) turn: u64,
     /// The last wait may not have reported everything that has happened.

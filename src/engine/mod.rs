@@ -15,12 +15,15 @@ mod names;
 mod pipes;
 mod probes;
 mod pump;
+mod recent;
 mod slot;
 mod splice;
 mod start;
 mod turn;
 mod upstream;
 
+pub use recent::Trouble;
+pub use recent::What;
 pub use start::BackendReport;
 pub use start::Census;
 pub use start::StartError;

@@ -1,5 +1,6 @@
 //! Runs one session: carries out its steps until it waits, ends, or has used its share of a turn.
 
+use super::chronicle;
 use super::hub::Hub;
 use super::kernel::Kernel;
 use super::link::Effort;
@@ -38,7 +39,10 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
             break;
         }
         chores(key, slot, hub, kernel);
-        match slot.session.next(slot.can()) {
+        let step = slot.session.next(slot.can());
+        // A run may see several requests refused: each is said before the next one can be.
+        chronicle::incident(slot, hub);
+        match step {
             Step::Read(side) => match read(side, slot, hub, kernel) {
                 Some(count) => bytes += count,
                 None => return Ran::Starves,

@@ -15,6 +15,8 @@ use super::hub::Rules;
 use super::kernel::Kernel;
 use super::names;
 use super::pipes::Stock;
+use super::recent::Recent;
+use super::recent::Trouble;
 use super::turn::Engine;
 use crate::base::arena::Arena;
 use crate::base::buffer::Pool;
@@ -118,6 +120,7 @@ impl Engine {
             random: Random::new(seed),
             tally: Tally::default(),
             gate: Gate::default(),
+            recent: Recent::default(),
             now,
             turn: 0,
             unseen_events: false,
@@ -173,6 +176,11 @@ impl Engine {
     #[must_use]
     pub const fn tally(&self) -> &Tally {
         &self.hub.tally
+    }
+
+    /// The last troubles that clients met, oldest first.
+    pub fn recent(&self) -> impl Iterator<Item = &Trouble> {
+        self.hub.recent.iter()
     }
 
     /// What is open.

@@ -166,13 +166,7 @@ impl Engine {
             None => return,
         };
         let ran = pump::run(key, slot, hub, kernel);
-        if let Some(incident) = slot.session.incident() {
-            hub.tally.count(match incident {
-                crate::session::Incident::Answered(..) => Event::AnsweredItself,
-                crate::session::Incident::Cut(_) => Event::AnswerCut,
-            });
-            chronicle::incident(incident, slot.attempt.peer, hub);
-        }
+        chronicle::incident(slot, hub);
         match ran {
             Ran::Waits => {}
             Ran::Again => hub.queue.push(key),

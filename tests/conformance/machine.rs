@@ -278,7 +278,7 @@ impl Run<'_, '_> {
         self.attached = Some(at);
         self.server = Stream::default();
         let got = Dialled {
-            authority: "backend.test:80",
+            authority: "backend.test:8080",
             own_host: false,
             reused,
         };

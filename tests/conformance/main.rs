@@ -3,11 +3,13 @@
 //! The rules are data (`cases/*.case`, see `case.rs` for the format), delivered in every way that
 //! a network can cut them, and each outcome is judged twice: against the case, and by an oracle
 //! that knows no case but a second, independent reading of HTTP/1.1 (`reference.rs`).
+//! The engine that runs in production does the same on the simulator's kernel (`engine.rs`).
 //! Each is sent once more over real sockets to the program itself (`socket.rs`), and to other
 //! proxies, to show where they differ (`matrix.rs`).
 
 mod case;
 mod delivery;
+mod engine;
 mod lane;
 mod machine;
 mod matrix;
@@ -18,8 +20,27 @@ mod program;
 mod random;
 mod reference;
 mod socket;
+mod stage;
 mod trial;
 mod verdict;
+
+// The simulator's kernel.
+#[path = "../sim/dial.rs"]
+mod dial;
+#[path = "../sim/faults.rs"]
+mod faults;
+#[path = "../sim/kernel.rs"]
+mod kernel;
+#[path = "../sim/link.rs"]
+mod link;
+#[path = "../sim/net.rs"]
+mod net;
+#[path = "../sim/queue.rs"]
+mod queue;
+#[path = "../sim/trace.rs"]
+mod trace;
+#[path = "../sim/verbs.rs"]
+mod verbs;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use crate::reference;
 
 /// Where the case stands on its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     Alone,
     /// Behind a request that is fine.
     Behind,
@@ -29,9 +29,8 @@ pub(crate) fn check(case: &Case, proxy: &mut impl Proxy) -> Result<usize, String
             ways.push((Place::Before, split));
         }
     }
-    for (place, split) in &ways {
-        deliver(case, proxy, *place, *split)
-            .map_err(|why| format!("{}\n  ({place:?}, {split:?}) {why}", case.name))?;
+    for way in &ways {
+        deliver(case, proxy, *way)?;
     }
     Ok(ways.len())
 }
@@ -46,7 +45,12 @@ fn goes_on(case: &Case) -> bool {
     }
 }
 
-fn deliver(case: &Case, proxy: &mut impl Proxy, place: Place, split: Split) -> Result<(), String> {
+/// Delivers the case in one way; what is wrong about what came of it.
+pub(crate) fn deliver(
+    case: &Case,
+    proxy: &mut impl Proxy,
+    (place, split): (Place, Split),
+) -> Result<(), String> {
     let mut client = case.client.clone();
     match place {
         Place::Alone => {}
@@ -72,10 +76,11 @@ fn deliver(case: &Case, proxy: &mut impl Proxy, place: Place, split: Split) -> R
         .and_then(|()| oracle::judge(&client, &record))
         .map_err(|why| {
             format!(
-                "{why}\n--- backend got\n{}--- client got\n{}\n{:?}",
+                "{}\n  ({place:?}, {split:?}) {why}\n--- backend got\n{}--- client got\n{}\n{:?}",
+                case.name,
                 shown(&record.received()),
                 shown(&record.to_client),
-                record.incidents
+                record.incidents,
             )
         })
 }

@@ -1,0 +1,213 @@
+//! Delivery through the engine that runs in production, on the simulator's kernel.
+//!
+//! One engine serves all deliveries, one after the other: whatever a case leaves behind spoils
+//! the next one, and after each nothing may be left open. Reasons are read from the engine's own
+//! list of troubles. In stormy weather everything comes late, in pieces, twice or in any order,
+//! and must mean the same.
+
+use tidegate::base::time::Span;
+use tidegate::config::{Backend, Config, Host, Mode, Probe, Scheme};
+use tidegate::engine::{Census, Engine, Turn, What};
+use tidegate::session::Incident;
+use tidegate::tally::Event;
+
+use crate::case::{self, Ending};
+use crate::delivery::{Origin, Proxy, Record, Split};
+use crate::faults::Fault;
+use crate::folder;
+use crate::kernel::SimKernel;
+use crate::notation::shown;
+use crate::stage::{BACKEND, PROXY_ADDRESS, Stage};
+use crate::verdict::{self, Place};
+
+/// A world with the engine in its middle.
+pub(crate) struct World {
+    kernel: SimKernel,
+    engine: Engine,
+    stage: usize,
+}
+
+impl World {
+    /// A world; with faults at this rate, per mille, if they do no harm.
+    fn new(seed: u64, faults: u16, quiet: Span) -> Self {
+        let mut kernel = SimKernel::new(seed);
+        kernel.bounds().strict = true;
+        // Less than a window: an early answer is here before a long body is gone.
+        kernel.bounds().buffer = 8 * 1024;
+        for fault in Fault::HARMLESS {
+            kernel.faults().set(fault, faults);
+        }
+        let name = "backend.test";
+        let addresses = [BACKEND.ip()];
+        kernel.guest().name(name, &addresses, Span::millis(1));
+        let stage = kernel.add(Box::new(Stage::new(quiet)));
+        let config = config(name);
+        let engine = Engine::new(&config, None, seed, &mut kernel).expect("a free port");
+        Self {
+            kernel,
+            engine,
+            stage,
+        }
+    }
+
+    fn turn(&mut self) {
+        self.engine.assert_settled();
+        assert_eq!(self.engine.turn(&mut self.kernel), Turn::Goes);
+    }
+}
+
+impl Proxy for World {
+    fn carry(&mut self, pieces: &[&[u8]], origin: &Origin<'_>) -> Record {
+        let stage = self.kernel.actor_mut::<Stage>(self.stage);
+        stage.begin(pieces, origin);
+        let mut turns = 0;
+        while !self.kernel.actor::<Stage>(self.stage).is_over() {
+            self.turn();
+            turns += 1;
+            assert!(turns < TURNS_MAX, "the loop spins");
+        }
+        let ended = self.kernel.actor_mut::<Stage>(self.stage).end();
+        let (mut record, client) = ended.unwrap_or_else(|| {
+            let (sent, tail) = (shown(&pieces.concat()), self.kernel.trace().tail());
+            panic!("the client waits for ever, having sent:\n{sent}\n{tail}")
+        });
+        let mine = self.engine.recent().filter(|one| one.client == client);
+        for trouble in mine {
+            match trouble.what {
+                What::Incident(incident) => record.incidents.push(incident),
+                What::Ended(outcome) => record.outcome = Some(outcome),
+            }
+        }
+        for incident in &record.incidents {
+            if let Incident::Answered(status, cause) = incident {
+                record.refusals.push((*status, *cause));
+            }
+        }
+        let timers = self.engine.census().timers;
+        assert!(timers <= 1, "{timers} timers are left");
+        let left = Census {
+            timers: 0,
+            ..self.engine.census()
+        };
+        assert_eq!(left, Census::default(), "something is left");
+        assert_eq!(self.kernel.census(), 1, "sockets are left");
+        record
+    }
+}
+
+/// No probes, and no timeout that a case could reach.
+fn config(backend: &str) -> Config {
+    let long = Span::seconds(1_000_000);
+    let mut config = Config {
+        listeners: vec![PROXY_ADDRESS],
+        mode: Mode::Http,
+        backends: vec![Backend {
+            scheme: Scheme::Http,
+            host: Host::Name(backend.to_owned()),
+            port: BACKEND.port(),
+        }],
+        resolve_interval: Span::seconds(1_000_000_000),
+        ..Config::default()
+    };
+    config.health.probe = Probe::Off;
+    let timeouts = &mut config.timeouts;
+    for span in [
+        &mut timeouts.head,
+        &mut timeouts.idle,
+        &mut timeouts.read,
+        &mut timeouts.write,
+        &mut timeouts.connect,
+        &mut timeouts.response,
+        &mut timeouts.server_read,
+        &mut timeouts.tunnel,
+        &mut config.reuse.idle_time,
+        &mut config.reuse.stale_after,
+    ] {
+        *span = long;
+    }
+    config
+}
+
+#[test]
+fn the_engine_does_what_a_session_does() {
+    let cases = case::all(&folder());
+    let mut world = World::new(1, 0, Span::millis(1));
+    let (mut deliveries, mut wrong) = (0, Vec::new());
+    for case in &cases {
+        match verdict::check(case, &mut world) {
+            Ok(count) => deliveries += count,
+            Err(why) => wrong.push(why),
+        }
+    }
+    println!("{} cases, {deliveries} deliveries", cases.len());
+    assert!(
+        wrong.is_empty(),
+        "{} cases are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
+    assert!(deliveries >= 10 * cases.len());
+}
+
+/// Nothing is delivered before another request: what a backend says too much may come too late
+/// to be told from the answer to that one.
+#[test]
+fn the_engine_does_the_same_in_a_storm() {
+    let mut cases = case::all(&folder());
+    // Whether an answer is early is for the weather to say.
+    cases.retain(|case| !case.early);
+    for case in &mut cases {
+        // For how long depends on how long the delivery took.
+        case.kept = None;
+    }
+    let mut wrong = Vec::new();
+    let ways = [
+        (Place::Alone, Split::Whole),
+        (Place::Alone, Split::Lines),
+        (Place::Behind, Split::Whole),
+        (Place::Behind, Split::Random(7)),
+    ];
+    for seed in 1..=2 {
+        let rate = [40, 300][usize::from(seed % 2 == 0)];
+        let mut world = World::new(seed, rate, Span::seconds(20));
+        for case in &cases {
+            for way in ways {
+                if let Err(why) = verdict::deliver(case, &mut world, way) {
+                    wrong.push(format!("seed {seed}: {why}"));
+                }
+            }
+        }
+        for fault in Fault::HARMLESS {
+            let fired = world.kernel.faults().fired(fault);
+            assert!(fired > 0, "seed {seed}: {fault:?} never fired");
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
+}
+
+/// Several refusals in one run of one session: none may hide another.
+#[test]
+fn every_refusal_is_told() {
+    let mut world = World::new(1, 0, Span::millis(1));
+    world.kernel.faults().set(Fault::ConnectUnreachable, 1000);
+    let five = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5);
+    let origin = Origin {
+        answer: b"",
+        ending: Ending::Stays,
+        early: false,
+        plain: 0,
+        split: Split::Whole,
+    };
+    let record = world.carry(&[&five], &origin);
+    let statuses: Vec<u16> = record.refusals.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [502; 5]);
+    assert_eq!(world.engine.tally().of(Event::AnsweredItself), 5);
+}
+
+/// Far more than any delivery takes.
+const TURNS_MAX: u64 = 2_000_000;

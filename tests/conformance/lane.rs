@@ -106,6 +106,12 @@ impl Lane {
         Ok(())
     }
 
+    /// The client sends more.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.client.outgoing.extend_from_slice(bytes);
+        self.client.write();
+    }
+
     /// The client says that nothing more comes.
     pub(crate) const fn half_close(&mut self) {
         self.client.last = true;

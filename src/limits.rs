@@ -18,7 +18,12 @@ pub const WINDOW_BYTES: usize = WINDOW_HEADROOM_BYTES + WINDOW_READ_BYTES + WIND
 pub const WINDOWS_SPARE_MAX: usize = 128;
 
 /// Bytes of a request or response head, its start line and the empty line included (431, 502).
+/// For requests that is the usual bound, and the configuration may name another.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// The most that the configuration may allow for a request head. Positions in a head fit into 16
+/// bits: nothing begins or ends in its last two bytes but the head itself.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of a request line (414).
 pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
@@ -98,8 +103,9 @@ pub const TLS_SESSIONS_MAX: usize = 256;
 
 const _: () = assert!(HEAD_BYTES_MAX <= WINDOW_READ_BYTES);
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(REQUEST_HEAD_BYTES_MAX - 2 <= u16::MAX as usize);
 const _: () = assert!(TRAILER_BYTES_MAX + CHUNK_LINE_BYTES_MAX < WINDOW_READ_BYTES);
 // What is added to a head: X-Forwarded-Host and Host (each a host), X-Forwarded-For with an
 // address, X-Forwarded-Proto, Via, a framing field and Connection, at most 256 bytes together.
 const _: () = assert!(2 * HOST_BYTES_MAX + 256 <= WINDOW_HEADROOM_BYTES);
-const _: () = assert!(BYTES_PER_RUN >= WINDOW_BYTES);
+const _: () = assert!(BYTES_PER_RUN >= REQUEST_HEAD_BYTES_MAX + WINDOW_BYTES);

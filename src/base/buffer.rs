@@ -5,11 +5,29 @@
 
 use crate::limits;
 
-/// A fixed piece of memory, lent by a [`Pool`].
+/// A piece of memory, lent by a [`Pool`].
 #[derive(Debug)]
 pub struct Window(Box<[u8]>);
 
 impl Window {
+    /// Bytes that it holds of what is read.
+    #[must_use]
+    pub const fn read_bytes(&self) -> usize {
+        self.0.len() - (limits::WINDOW_BYTES - limits::WINDOW_READ_BYTES)
+    }
+
+    /// Makes it hold so many bytes of what is read, if it holds fewer; its content stays.
+    pub fn widen(&mut self, read_bytes: usize) {
+        let more = read_bytes.saturating_sub(self.read_bytes());
+        if more > 0 {
+            let mut bytes = std::mem::take(&mut self.0).into_vec();
+            let length = bytes.len() + more;
+            bytes.reserve_exact(more);
+            bytes.resize(length, 0);
+            self.0 = bytes.into_boxed_slice();
+        }
+    }
+
     /// The memory itself.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -56,11 +74,13 @@ impl Pool {
         )
     }
 
-    /// Takes a window back.
+    /// Takes a window back. One that was widened is not for the next borrower: long heads are
+    /// rare.
     pub fn give(&mut self, window: Window) {
         assert!(self.lent > 0, "a window came back that was never lent");
         self.lent -= 1;
-        if self.spare.len() < limits::WINDOWS_SPARE_MAX {
+        let plain = window.0.len() == limits::WINDOW_BYTES;
+        if plain && self.spare.len() < limits::WINDOWS_SPARE_MAX {
             self.spare.push(window);
         }
     }
@@ -87,5 +107,21 @@ mod tests {
         pool.give(second);
         assert_eq!(pool.lent(), 1);
         assert_eq!(pool.spare.len(), 1);
+    }
+
+    #[test]
+    fn a_wide_window_keeps_its_content_and_is_nobody_elses() {
+        let mut pool = Pool::new(1);
+        let mut window = pool.take().unwrap();
+        window.bytes_mut()[7] = 7;
+        window.widen(1);
+        assert_eq!(window.read_bytes(), limits::WINDOW_READ_BYTES);
+        window.widen(limits::REQUEST_HEAD_BYTES_MAX);
+        assert_eq!(window.read_bytes(), limits::REQUEST_HEAD_BYTES_MAX);
+        assert_eq!(window.bytes()[7], 7);
+        pool.give(window);
+        assert_eq!((pool.lent(), pool.spare.len()), (0, 0));
+        let next = pool.take().unwrap();
+        assert_eq!(next.read_bytes(), limits::WINDOW_READ_BYTES);
     }
 }

@@ -79,7 +79,7 @@ impl Mode {
 /// How large a request may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a head (431). Default: 16 KiB, which is also the most.
+    /// Bytes of a head (431). Default: 16 KiB; at most 64 KiB.
     pub request_head: usize,
     /// Fields of a head (431). Default: 100, which is also the most.
     pub headers: usize,

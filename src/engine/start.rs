@@ -233,6 +233,7 @@ fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy {
             server: pool.timeouts,
         },
         request_head: listener.limits.request_head,
+        headers: listener.limits.headers,
         tries: pool.retry.tries,
         client_is_tls: false,
     }

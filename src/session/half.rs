@@ -68,19 +68,32 @@ impl Half {
     /// How many bytes could be read now. A half without a window has room for one window.
     #[must_use]
     pub fn room(&self) -> usize {
-        if self.window.is_none() {
-            return limits::WINDOW_READ_BYTES;
+        self.read_bytes().saturating_sub(self.end - self.kept)
+    }
+
+    /// Makes room for so many bytes in all, if there is a window and it holds fewer: a head may be
+    /// longer than what windows usually hold.
+    pub fn widen(&mut self, read_bytes: usize) {
+        if let Some(window) = &mut self.window {
+            window.widen(read_bytes);
         }
-        limits::WINDOW_READ_BYTES.saturating_sub(self.end - self.kept)
+    }
+
+    /// How many bytes the window holds, or would hold.
+    fn read_bytes(&self) -> usize {
+        self.window
+            .as_ref()
+            .map_or(limits::WINDOW_READ_BYTES, Window::read_bytes)
     }
 
     /// The free memory to read into; moves the bytes to the front first if they stand at the end.
     /// Empty without a window.
     pub fn space(&mut self) -> &mut [u8] {
+        let limit = START + self.read_bytes();
         let Some(window) = &mut self.window else {
             return &mut [];
         };
-        if self.end >= START + limits::WINDOW_READ_BYTES && self.kept > START {
+        if self.end >= limit && self.kept > START {
             let back = self.kept - START;
             window.bytes_mut().copy_within(self.kept..self.end, START);
             self.kept -= back;
@@ -88,7 +101,6 @@ impl Half {
             self.cut -= back;
             self.end -= back;
         }
-        let limit = START + limits::WINDOW_READ_BYTES;
         &mut window.bytes_mut()[self.end.min(limit)..limit]
     }
 
@@ -96,7 +108,7 @@ impl Half {
     pub fn filled(&mut self, count: usize) {
         self.end += count;
         assert!(
-            self.end <= START + limits::WINDOW_READ_BYTES,
+            self.end <= START + self.read_bytes(),
             "more was read than there was room"
         );
         let full = self.end == START + limits::WINDOW_READ_BYTES;

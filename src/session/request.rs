@@ -86,16 +86,27 @@ impl Exchange {
         };
         let found = scan.find(self.up.unjudged(), self.policy.request_head);
         let judged = match found {
-            Ok(None) if self.up.room() == 0 => Err(Reject {
-                status: 431,
-                reason: Reason::HeadTooLarge,
-            }),
-            Ok(None) => return,
+            Ok(None) => {
+                if self.up.room() > 0 {
+                    return;
+                }
+                // Long, but not too long: it gets the memory that its policy grants.
+                self.up.widen(self.policy.request_head);
+                if self.up.room() > 0 {
+                    return;
+                }
+                Err(too_large(Reason::HeadTooLarge))
+            }
             Ok(Some(end)) => {
                 let lead = scan.lead();
                 self.up.skip(lead);
                 let length = end - lead;
-                head::request(&self.up.unjudged()[..length]).map(|head| (head, length))
+                match head::request(&self.up.unjudged()[..length]) {
+                    Ok(head) if usize::from(head.fields) > self.policy.headers => {
+                        Err(too_large(Reason::TooManyHeaders))
+                    }
+                    judged => judged.map(|head| (head, length)),
+                }
             }
             Err(reject) => Err(reject),
         };
@@ -353,6 +364,13 @@ impl Exchange {
             },
             Phase::Wanting(_) | Phase::Redialling | Phase::Switched | Phase::Over(_) => {}
         }
+    }
+}
+
+const fn too_large(reason: Reason) -> Reject {
+    Reject {
+        status: 431,
+        reason,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::base::Fault;
 use crate::base::Side;
 use crate::config;
 use crate::http::Reason;
+use crate::limits;
 
 /// What the sockets of a session allow at this moment, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,12 +178,14 @@ pub enum Cause {
 }
 
 /// What a session may do and for how long. Taken at accept; a session never sees two policies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// All spans of time.
     pub timeouts: Timeouts,
-    /// Bytes of a request head.
+    /// Bytes of a request head, at most [`limits::REQUEST_HEAD_BYTES_MAX`] (431).
     pub request_head: usize,
+    /// Fields of a request head, at most [`limits::HEADERS_MAX`] (431).
+    pub headers: usize,
     /// How many servers one request may be sent to, at most.
     pub tries: u32,
     /// True if clients come over TLS.
@@ -196,6 +199,19 @@ pub struct Timeouts {
     pub client: config::ClientTimeouts,
     /// For the server.
     pub server: config::ServerTimeouts,
+}
+
+impl Default for Policy {
+    /// The usual bounds, and one try.
+    fn default() -> Self {
+        Self {
+            timeouts: Timeouts::default(),
+            request_head: limits::HEAD_BYTES_MAX,
+            headers: limits::HEADERS_MAX,
+            tries: 1,
+            client_is_tls: false,
+        }
+    }
 }
 
 /// Which half of a connection an error came from.

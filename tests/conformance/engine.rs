@@ -6,8 +6,9 @@
 //! and must mean the same.
 
 use tidegate::base::time::Span;
-use tidegate::config::{Backend, Config, Host, Mode, Probe, Scheme};
+use tidegate::config::{Backend, Config, Host, Limits, Listener, Probe, ReuseMode, Scheme};
 use tidegate::engine::{Census, Engine, Turn, What};
+use tidegate::limits;
 use tidegate::session::Incident;
 use tidegate::tally::Event;
 
@@ -17,6 +18,7 @@ use crate::faults::Fault;
 use crate::folder;
 use crate::kernel::SimKernel;
 use crate::notation::shown;
+use crate::oracle;
 use crate::stage::{BACKEND, PROXY_ADDRESS, Stage};
 use crate::verdict::{self, Place};
 
@@ -30,6 +32,11 @@ pub(crate) struct World {
 impl World {
     /// A world; with faults at this rate, per mille, if they do no harm.
     fn new(seed: u64, faults: u16, quiet: Span) -> Self {
+        Self::with(seed, faults, quiet, Limits::default())
+    }
+
+    /// The same with other limits.
+    fn with(seed: u64, faults: u16, quiet: Span, limits: Limits) -> Self {
         let mut kernel = SimKernel::new(seed);
         kernel.bounds().strict = true;
         // Less than a window: an early answer is here before a long body is gone.
@@ -41,8 +48,9 @@ impl World {
         let addresses = [BACKEND.ip()];
         kernel.guest().name(name, &addresses, Span::millis(1));
         let stage = kernel.add(Box::new(Stage::new(quiet)));
-        let config = config(name);
-        let engine = Engine::new(&config, None, seed, &mut kernel).expect("a free port");
+        let mut config = config(name);
+        config.listeners[0].limits = limits;
+        let engine = Engine::new(&config, &[], seed, &mut kernel).expect("a free port");
         Self {
             kernel,
             engine,
@@ -99,29 +107,26 @@ impl Proxy for World {
 fn config(backend: &str) -> Config {
     let long = Span::seconds(1_000_000);
     let mut config = Config {
-        listeners: vec![PROXY_ADDRESS],
-        mode: Mode::Http,
-        backends: vec![Backend {
-            scheme: Scheme::Http,
-            host: Host::Name(backend.to_owned()),
-            port: BACKEND.port(),
-        }],
+        listeners: vec![Listener::at(PROXY_ADDRESS)],
         resolve_interval: Span::seconds(1_000_000_000),
         ..Config::default()
     };
-    config.health.probe = Probe::Off;
-    let timeouts = &mut config.timeouts;
+    let host = Host::Name(backend.to_owned());
+    let pool = &mut config.pools[0];
+    pool.backends = vec![Backend::new(Scheme::Http, host, BACKEND.port())];
+    pool.health.probe = Probe::Off;
+    pool.reuse.mode = ReuseMode::Always;
+    let client = &mut config.listeners[0].timeouts;
     for span in [
-        &mut timeouts.head,
-        &mut timeouts.idle,
-        &mut timeouts.read,
-        &mut timeouts.write,
-        &mut timeouts.connect,
-        &mut timeouts.response,
-        &mut timeouts.server_read,
-        &mut timeouts.tunnel,
-        &mut config.reuse.idle_time,
-        &mut config.reuse.stale_after,
+        &mut client.head,
+        &mut client.idle,
+        &mut client.read,
+        &mut client.write,
+        &mut client.tunnel,
+        &mut pool.timeouts.connect,
+        &mut pool.timeouts.response,
+        &mut pool.timeouts.read,
+        &mut pool.reuse.idle_time,
     ] {
         *span = long;
     }
@@ -207,6 +212,59 @@ fn every_refusal_is_told() {
     let statuses: Vec<u16> = record.refusals.iter().map(|(status, _)| *status).collect();
     assert_eq!(statuses, [502; 5]);
     assert_eq!(world.engine.tally().of(Event::AnsweredItself), 5);
+}
+
+/// A request whose head has this length and this many fields.
+fn long_request(head_bytes: usize, fields: usize) -> Vec<u8> {
+    let mut request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n".to_vec();
+    request.extend_from_slice(&b"X: y\r\n".repeat(fields - 3));
+    request.extend_from_slice(b"Y: ");
+    request.resize(head_bytes - 4, b'y');
+    request.extend_from_slice(b"\r\n\r\nbody");
+    request
+}
+
+/// Up to 64 KiB, if the configuration says so; what is behind it comes through too, and the
+/// memory that it took is given back.
+#[test]
+fn heads_may_be_as_long_as_configured() {
+    let most = limits::REQUEST_HEAD_BYTES_MAX;
+    for allowed in [
+        2_000,
+        limits::HEAD_BYTES_MAX,
+        limits::HEAD_BYTES_MAX + 1,
+        most,
+    ] {
+        let limits = Limits {
+            request_head: allowed,
+            headers: 20,
+        };
+        let mut world = World::with(1, 0, Span::millis(1), limits);
+        for (head_bytes, fields, status) in [
+            (allowed, 20, None),
+            (allowed + 1, 20, Some(431)),
+            (1000, 20, None),
+            (1000, 21, Some(431)),
+        ] {
+            for split in [Split::Whole, Split::Bytes, Split::Random(1)] {
+                let origin = Origin {
+                    answer: b"",
+                    ending: Ending::Stays,
+                    early: false,
+                    plain: 0,
+                    split,
+                };
+                let sent = long_request(head_bytes, fields);
+                let twice = sent.repeat(2);
+                let record = world.carry(&split.pieces(&twice), &origin);
+                let refused = record.refusals.first().map(|(status, _)| *status);
+                assert_eq!(refused, status, "{head_bytes} of {allowed}, {split:?}");
+                let got = record.answers.len();
+                assert_eq!(got, if status.is_some() { 0 } else { 2 });
+                oracle::judge(&twice, &record).unwrap();
+            }
+        }
+    }
 }
 
 /// Far more than any delivery takes.

@@ -8,6 +8,7 @@
 //! proxies, to show where they differ (`matrix.rs`).
 
 mod case;
+mod cost;
 mod delivery;
 mod engine;
 mod lane;
@@ -35,6 +36,8 @@ mod kernel;
 mod link;
 #[path = "../sim/net.rs"]
 mod net;
+#[path = "../sim/pipes.rs"]
+mod pipes;
 #[path = "../sim/queue.rs"]
 mod queue;
 #[path = "../sim/trace.rs"]

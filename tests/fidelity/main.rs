@@ -21,6 +21,8 @@ mod link;
 mod marks;
 #[path = "../sim/net.rs"]
 mod net;
+#[path = "../sim/pipes.rs"]
+mod pipes;
 mod player;
 #[path = "../sim/queue.rs"]
 mod queue;

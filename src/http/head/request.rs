@@ -116,7 +116,7 @@ pub fn request(bytes: &[u8]) -> Result<RequestHead, Reject> {
 }
 
 fn judge(bytes: &[u8]) -> Result<RequestHead, Reason> {
-    if bytes.len() > usize::from(u16::MAX) {
+    if bytes.len() > limits::REQUEST_HEAD_BYTES_MAX {
         return Err(Reason::HeadTooLarge);
     }
     let mut slots = [const { MaybeUninit::<Header<'_>>::uninit() }; limits::HEADERS_MAX];

@@ -58,14 +58,14 @@ impl HeadScan {
     /// its first byte (more may follow it). When the head is complete the answer is where it ends:
     /// `bytes[scan.lead()..end]` is the head, its empty line included.
     ///
-    /// `max` bounds `end`, in bytes, 65 535 at most. A whole stream and the same stream in pieces
+    /// `max` bounds `end`, in bytes, [`limits::REQUEST_HEAD_BYTES_MAX`] at most. A whole stream and the same stream in pieces
     /// give the same answer.
     ///
     /// # Errors
     /// As soon as the bytes cannot become a head any more: a line break other than CRLF, a control
     /// byte, a start line without a version, or a limit (414, 431; 502 for a response).
     pub fn find(&mut self, bytes: &[u8], max: usize) -> Result<Option<usize>, Reject> {
-        let max = max.min(usize::from(u16::MAX));
+        let max = max.min(limits::REQUEST_HEAD_BYTES_MAX);
         self.seek(bytes, max)
             .map_err(|reason| self.kind.reject(reason))
     }
@@ -156,7 +156,7 @@ fn versioned(line: &[u8]) -> bool {
     line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
 }
 
-/// Offsets are bounded by the window, which is bounded by 65 535 and a line break.
+/// Offsets are bounded by the window, which is bounded by [`limits::REQUEST_HEAD_BYTES_MAX`] and a line break.
 fn offset(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
@@ -165,24 +165,38 @@ fn offset(position: usize) -> u32 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn byte_by_byte_looks_at_every_byte_a_bounded_number_of_times() {
+    /// How many bytes are looked at, all calls together, in a head that comes byte by byte, with
+    /// fields of this length.
+    fn looked_at(head_bytes: usize, field_bytes: usize) -> usize {
         let mut head = b"GET / HTTP/1.1\r\n".to_vec();
-        while head.len() < 60_000 {
-            head.extend_from_slice(b"X-Filler: abcdefghijklmnopqrstuvwxyz\r\n");
+        while head.len() < head_bytes - 2 {
+            let left = (head_bytes - 2 - head.len()).min(field_bytes);
+            // A last field too short to be one makes the one before longer.
+            let next = head_bytes - 2 - head.len() - left;
+            let count = if next < 8 { left + next } else { left };
+            head.extend_from_slice(b"X: ");
+            head.resize(head.len() + count - 5, b'y');
+            head.extend_from_slice(b"\r\n");
         }
         head.extend_from_slice(b"\r\n");
+        assert_eq!(head.len(), head_bytes);
         let mut scan = HeadScan::request();
         let mut looked_at = 0;
-        for length in 0..=head.len() {
+        for length in 0..=head_bytes {
             looked_at += length - scan.at as usize;
-            let found = scan.find(&head[..length], 65_535).unwrap();
-            assert_eq!(found.is_some(), length == head.len());
+            let found = scan.find(&head[..length], head_bytes).unwrap();
+            assert_eq!(found.is_some(), length == head_bytes);
         }
-        assert!(
-            looked_at <= head.len() * 2,
-            "{looked_at} for {}",
-            head.len()
-        );
+        looked_at
+    }
+
+    #[test]
+    fn byte_by_byte_looks_at_every_byte_a_bounded_number_of_times() {
+        for field_bytes in [40, 1000, 60_000] {
+            let short = looked_at(8 * 1024, field_bytes);
+            let long = looked_at(limits::REQUEST_HEAD_BYTES_MAX, field_bytes);
+            assert!(long <= 2 * limits::REQUEST_HEAD_BYTES_MAX, "{long}");
+            assert!(long <= 10 * short, "{long} after {short}");
+        }
     }
 }

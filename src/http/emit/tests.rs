@@ -47,6 +47,15 @@ const fn to_11(framing: Framing) -> Answer {
 }
 
 #[test]
+fn the_last_field_of_the_longest_head_is_found_and_cut() {
+    let start = "GET / HTTP/1.1\r\nHost: a\r\nTE: ";
+    let fill = limits::REQUEST_HEAD_BYTES_MAX - start.len() - 4;
+    let long = sent(&format!("{start}{}\r\n\r\n", "b".repeat(fill)), &PLAIN);
+    let short = sent(&format!("{start}b\r\n\r\n"), &PLAIN);
+    assert_eq!(long, short);
+}
+
+#[test]
 fn a_request_keeps_what_is_its_own() {
     let received = "GET /a?b HTTP/1.1\r\nAccept: */*\r\nHOST: a:80\r\nCookie: x\r\n\
         Connection: keep-alive, X-Mine\r\nx-mine: 1\r\nKeep-Alive: 5\r\nProxy-Connection: close\r\n\

@@ -58,8 +58,8 @@ impl HeadScan {
     /// its first byte (more may follow it). When the head is complete the answer is where it ends:
     /// `bytes[scan.lead()..end]` is the head, its empty line included.
     ///
-    /// `max` bounds `end`, in bytes, [`limits::REQUEST_HEAD_BYTES_MAX`] at most. A whole stream and the same stream in pieces
-    /// give the same answer.
+    /// `max` bounds `end`, in bytes, [`limits::REQUEST_HEAD_BYTES_MAX`] at most. A whole stream and
+    /// the same stream in pieces give the same answer.
     ///
     /// # Errors
     /// As soon as the bytes cannot become a head any more: a line break other than CRLF, a control
@@ -156,7 +156,7 @@ fn versioned(line: &[u8]) -> bool {
     line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
 }
 
-/// Offsets are bounded by the window, which is bounded by [`limits::REQUEST_HEAD_BYTES_MAX`] and a line break.
+/// Offsets are bounded by the window: [`limits::REQUEST_HEAD_BYTES_MAX`] and a line break at most.
 fn offset(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }

@@ -314,8 +314,9 @@ impl Exchange {
             self.next_request();
             return self.next(can);
         }
-        // Closing with unread bytes would reset the answer away (RFC 9112 section 9.6).
-        let whole = matches!(request.sending, Sending::Whole);
+        // Closing with unread bytes would reset the answer away (RFC 9112 section 9.6), and a
+        // client that does not know yet that this was the last answer may be sending more.
+        let whole = matches!(request.sending, Sending::Whole) && !request.head.persistent;
         if whole && self.up.is_empty() && !can.read(Side::Client) {
             self.phase = Phase::Over(Outcome::Done);
             return Step::End(Outcome::Done);

@@ -68,6 +68,7 @@
 //! | an absolute target for another host than Host | section 3.2.2 lets the target win | routes and servers disagree |
 //! | names that equal a framing, host or forwarding field but for `_` | not mentioned | servers that fold `_` to `-` |
 //! | a Connection field that names an end-to-end field | section 7.6.1 of RFC 9110 removes it | a client could strip what we add |
+//! | anything behind a request for another protocol that was not granted | section 7.8 of RFC 9110 leaves it open | it may be of that protocol (RFC 9931) |
 
 #![forbid(unsafe_code)]
 

@@ -116,6 +116,14 @@ impl Exchange {
         }
     }
 
+    /// A request whose head is sound wants a server.
+    ///
+    /// One that asks for another protocol is the last of its connection, unless it gets it: RFC
+    /// 9110 section 7.8 lets a client that has sent its request go on in the new protocol at once,
+    /// so that what comes behind the head, however late, may be of that protocol, and may have
+    /// been chosen by somebody else to look like a request (RFC 9931). No WebSocket client has a
+    /// use for a connection that did not become one, and none sends anything before the 101 (RFC
+    /// 6455 section 4.1): closing costs nobody anything. nginx and HAProxy execute such bytes.
     fn begin(&mut self, head: head::RequestHead, head_bytes: usize) {
         let idempotent = head.method.is_idempotent();
         let sending = match head.framing {
@@ -134,7 +142,9 @@ impl Exchange {
                 keeps: true,
             },
             tries: 0,
-            persistent: head.persistent && self.life != Life::Last,
+            persistent: head.persistent
+                && head.upgrade != Upgrade::Wanted
+                && self.life != Life::Last,
             replayable: idempotent,
         });
         self.phase = Phase::Wanting(if idempotent { Wish::Any } else { Wish::Young });

@@ -184,10 +184,7 @@ impl Exchange {
         };
         // An answer before the request is whole: the rest of it has no place to go.
         let early = !matches!(request.sending, Sending::Whole);
-        // Bytes behind a head that asked for another protocol, and did not get it, are of that
-        // protocol and not a request.
-        let stray = request.head.upgrade == Upgrade::Wanted && !self.up.unjudged().is_empty();
-        let closes = matches!(framing, Framing::UntilClose) || stray;
+        let closes = matches!(framing, Framing::UntilClose);
         request.persistent &= !early && !closes && self.life != Life::Last;
         request.receiving = receiving;
         self.server_keep = keep;

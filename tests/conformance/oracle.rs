@@ -18,10 +18,16 @@ use crate::reference::{self, Field, LENIENT, Message, Reader, Stop};
 pub(crate) fn judge(client: &[u8], record: &Record) -> Result<(), String> {
     let (sent, _) = reference::requests(Reader::Strict, client);
     let mut next = 0;
+    let mut last = false;
     for connection in &record.connections {
         let got = agreed(connection.requests())?;
         for request in &got {
             canonical(request)?;
+            // What follows may be of the protocol that was asked for.
+            if last && !asks_upgrade(request) {
+                return Err(format!("a request behind an upgrade: {request:?}"));
+            }
+            last |= asks_upgrade(request);
             // Once more only on another connection, when the one before died without an answer.
             let again = next > 0 && same(&sent[next - 1], request).is_ok();
             match sent.get(next).map(|sent| same(sent, request)) {

@@ -108,8 +108,14 @@ impl View<'_> {
                 self.nothing_whole_passed()?;
                 self.said(*status, Some((Some(code), true)))
             }
-            Verdict::Broken { code } => self.said(502, Some((Some(code), false))),
-            Verdict::Lost => self.said(502, None),
+            Verdict::Broken { code } => {
+                self.nothing_behind_passed()?;
+                self.said(502, Some((Some(code), false)))
+            }
+            Verdict::Lost => {
+                self.nothing_behind_passed()?;
+                self.said(502, None)
+            }
             Verdict::Unfinished => {
                 self.nothing_whole_passed()?;
                 expect("refusals", &0, &self.record.refusals.len())?;
@@ -181,6 +187,16 @@ impl View<'_> {
             &self.record.received(),
         )?;
         expect("connections", &self.plain, &self.record.connections.len())
+    }
+
+    /// The case is the last request that a backend saw, if it was sent again too.
+    fn nothing_behind_passed(&self) -> Result<(), String> {
+        let requests = oracle::agreed(&self.record.received())?;
+        let behind = requests.iter().skip(self.plain + 1);
+        let other = behind
+            .filter(|one| Some(*one) != requests.get(self.plain))
+            .count();
+        expect("requests behind the case", &0, &other)
     }
 
     fn nothing_whole_passed(&self) -> Result<(), String> {

@@ -57,13 +57,30 @@ fn after_the_101_bytes_pass_both_ways_and_each_half_ends_by_itself() {
 }
 
 #[test]
-fn a_refused_upgrade_is_an_ordinary_answer() {
+fn a_refused_upgrade_is_an_ordinary_answer_and_the_last() {
     let origin = Origin::new(|request, _| vec![ok(request.target())]);
     let binary = Binary::start(&[origin.url()]);
     let mut client = binary.client();
     client.send(ASK);
-    assert_eq!(client.response().expect("a whole response").text(), "/chat");
-    assert_eq!(client.get("/next").text(), "/next");
+    let response = client.response().expect("a whole response");
+    assert_eq!(response.text(), "/chat");
+    assert_eq!(response.values("connection"), ["close"]);
+    // Of the other protocol, perhaps, and sent before the answer was seen.
+    client.try_send(b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.assert_closed();
+    assert_eq!(origin.requests().len(), 1);
+}
+
+#[test]
+fn bytes_behind_an_upgrade_without_a_backend_are_no_request() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = nobody.local_addr().expect("it is bound");
+    drop(nobody);
+    let binary = Binary::start(&[&format!("http://{address}"), "--probe", "off"]);
+    let mut client = binary.client();
+    client.send(format!("{ASK}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_eq!(client.response().expect("a whole response").status(), 502);
+    client.assert_closed();
 }
 
 #[test]

@@ -160,6 +160,10 @@ fn malformed_requests_are_refused_without_asking_a_backend() {
             501,
         ),
         ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n",
+            417,
+        ),
         (long_target.as_str(), 414),
         (long_field.as_str(), 431),
     ] {

@@ -17,9 +17,11 @@ use crate::delivery::{Origin, Proxy, Record, Split};
 use crate::faults::Fault;
 use crate::folder;
 use crate::kernel::SimKernel;
+use crate::mutate::Corpus;
 use crate::notation::shown;
 use crate::oracle;
 use crate::stage::{BACKEND, PROXY_ADDRESS, Stage};
+use crate::trial;
 use crate::verdict::{self, Place};
 
 /// A world with the engine in its middle.
@@ -195,6 +197,31 @@ fn the_engine_does_the_same_in_a_storm() {
     );
 }
 
+/// The same inputs as in memory, fewer of them, before the same judge.
+#[test]
+fn no_damage_makes_two_opinions_in_the_engine() {
+    let corpus = Corpus::new(&case::all(&folder()));
+    let mut world = World::new(1, 0, Span::millis(1));
+    let wrong: Vec<String> = (0..INPUTS)
+        .filter_map(|number| {
+            let input = corpus.input(number);
+            let why = trial::exchange(&mut world, &input).err()?;
+            let (client, answer) = (shown(&input.client), shown(&input.answer));
+            let how = (input.split, input.ending, input.early);
+            Some(format!(
+                "input {number}: {why}\n{how:?}\n--- client\n{client}\n--- answer\n{answer}\n"
+            ))
+        })
+        .collect();
+    let first = wrong.iter().take(10).cloned().collect::<Vec<_>>();
+    assert!(
+        wrong.is_empty(),
+        "{} are wrong:\n{}",
+        wrong.len(),
+        first.join("\n")
+    );
+}
+
 /// Several refusals in one run of one session: none may hide another.
 #[test]
 fn every_refusal_is_told() {
@@ -266,6 +293,9 @@ fn heads_may_be_as_long_as_configured() {
         }
     }
 }
+
+/// Damaged inputs per run of the tests.
+const INPUTS: u64 = 4_000;
 
 /// Far more than any delivery takes.
 const TURNS_MAX: u64 = 2_000_000;

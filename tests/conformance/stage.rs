@@ -162,7 +162,9 @@ impl Actor for Stage {
             });
             play.record.connections.push(Connection::default());
         }
-        play.client.connect(net);
+        if play.client.connect(net) {
+            play.due = now + self.quiet;
+        }
         if !moved && now >= play.due {
             play.go_on(net);
         }
@@ -360,12 +362,15 @@ impl Script {
 }
 
 impl Client {
-    fn connect(&mut self, net: &mut Net) {
-        if self.from.is_none() {
-            let socket = net.connect(PROXY_ADDRESS).expect("ports are free");
-            self.from = net.local_address(socket).ok();
-            self.socket = Some(socket);
+    /// Connects; false if it has already.
+    fn connect(&mut self, net: &mut Net) -> bool {
+        if self.from.is_some() {
+            return false;
         }
+        let socket = net.connect(PROXY_ADDRESS).expect("ports are free");
+        self.from = net.local_address(socket).ok();
+        self.socket = Some(socket);
+        true
     }
 
     /// The next piece arrives; false if there is none.

@@ -7,7 +7,7 @@ use tidegate::http::head::{self, HeadScan};
 use tidegate::limits;
 
 use crate::case::Ending;
-use crate::delivery::{Origin, Proxy as _, Split};
+use crate::delivery::{Origin, Proxy, Split};
 use crate::machine::Machine;
 use crate::notation::shown;
 use crate::oracle;
@@ -33,8 +33,8 @@ pub(crate) fn everything(machine: &mut Machine, input: &Input) -> Result<usize, 
     exchange(machine, input)
 }
 
-/// Sends one input through a session; why what came of it does not hold together.
-pub(crate) fn exchange(machine: &mut Machine, input: &Input) -> Result<usize, String> {
+/// Sends one input through a session or an engine; why what came of it does not hold together.
+pub(crate) fn exchange(proxy: &mut impl Proxy, input: &Input) -> Result<usize, String> {
     let origin = Origin {
         answer: &input.answer,
         ending: input.ending,
@@ -42,7 +42,7 @@ pub(crate) fn exchange(machine: &mut Machine, input: &Input) -> Result<usize, St
         plain: 0,
         split: input.split,
     };
-    let record = machine.carry(&input.split.pieces(&input.client), &origin);
+    let record = proxy.carry(&input.split.pieces(&input.client), &origin);
     oracle::judge(&input.client, &record).map_err(|why| {
         let (got, back) = (shown(&record.received()), shown(&record.to_client));
         format!(

@@ -30,7 +30,6 @@ use tidegate::http::head;
 use tidegate::http::head::HeadScan;
 use tidegate::peers::Peer;
 use tidegate::peers::Peers;
-use tidegate::peers::PoolId;
 use tidegate::peers::health::Health;
 use tidegate::peers::health::Thresholds;
 
@@ -137,15 +136,12 @@ fn chunks(criterion: &mut Criterion) {
 fn picks(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pick");
     for count in [2_u16, 100, 10_000] {
-        let mut peers = Peers::default();
-        let pool = peers.add_pool(Thresholds { rise: 2, fall: 3 });
+        let mut peers = Peers::new(Thresholds { rise: 2, fall: 3 });
         for port in 1..=count {
-            peers
-                .add(peer(pool, port))
-                .expect("the pool was just added");
+            peers.add(peer(port));
         }
         group.bench_function(count.to_string(), |bencher| {
-            bencher.iter(|| peers.next(pool, black_box(&[])));
+            bencher.iter(|| peers.next(black_box(&[])));
         });
     }
     group.finish();
@@ -265,10 +261,8 @@ fn filler(length: usize) -> Vec<u8> {
     head
 }
 
-fn peer(pool: PoolId, port: u16) -> Peer {
+fn peer(port: u16) -> Peer {
     Peer {
-        pool,
-        weight: 1,
         name: String::new(),
         lookup: None,
         port,

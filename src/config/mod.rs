@@ -117,7 +117,7 @@ mod tests {
         let (listener, pool) = (&config.listeners[0], &config.pools[0]);
         assert_eq!(listener.listen.to_string(), "127.0.0.1:8000");
         assert!(listener.pool < config.pools.len());
-        assert!(listener.limits.request_head <= limits::HEAD_BYTES_MAX);
+        assert!(listener.limits.request_head <= limits::REQUEST_HEAD_BYTES_MAX);
         assert!(STALE_AFTER < pool.reuse.idle_time);
         assert!(pool.health.timeout < pool.health.interval);
     }

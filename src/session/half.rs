@@ -107,11 +107,9 @@ impl Half {
     /// `count` bytes were read into [`Half::space`].
     pub fn filled(&mut self, count: usize) {
         self.end += count;
-        assert!(
-            self.end <= START + self.read_bytes(),
-            "more was read than there was room"
-        );
-        let full = self.end == START + limits::WINDOW_READ_BYTES;
+        let limit = START + self.read_bytes();
+        assert!(self.end <= limit, "more was read than there was room");
+        let full = self.end == limit;
         self.streak = if full {
             self.streak.saturating_add(1)
         } else {

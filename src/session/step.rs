@@ -192,15 +192,6 @@ pub struct Policy {
     pub client_is_tls: bool,
 }
 
-/// How long to wait for either side.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timeouts {
-    /// For the client.
-    pub client: config::ClientTimeouts,
-    /// For the server.
-    pub server: config::ServerTimeouts,
-}
-
 impl Default for Policy {
     /// The usual bounds, and one try.
     fn default() -> Self {
@@ -212,6 +203,15 @@ impl Default for Policy {
             client_is_tls: false,
         }
     }
+}
+
+/// How long to wait for either side.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timeouts {
+    /// For the client.
+    pub client: config::ClientTimeouts,
+    /// For the server.
+    pub server: config::ServerTimeouts,
 }
 
 /// Which half of a connection an error came from.

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tidegate::base::Socket;
 use tidegate::base::arena::Arena;
 use tidegate::base::time::{Moment, Span};
-use tidegate::config::{Backend, Config, Host, Probe, Scheme};
+use tidegate::config::{Backend, Config, Health, Host, Mode, Probe, Scheme};
 use tidegate::engine::Engine;
 use tidegate::engine::kernel::{Kernel, News, Ready};
 
@@ -82,11 +82,20 @@ impl Wire {
     /// This kernel with an engine on it and clients that are connected.
     pub(crate) fn with_engine(clients: usize) -> (Self, Engine) {
         let mut wire = Self::new(REQUEST, ANSWER);
-        let host = Host::Address(Ipv4Addr::LOCALHOST.into());
-        let mut config = Config::default();
-        config.pools[0].backends = vec![Backend::new(Scheme::Http, host, 9001)];
-        config.pools[0].health.probe = Probe::Off;
-        let mut engine = Engine::new(&config, &[], 1, &mut wire).expect("a listener");
+        let config = Config {
+            backends: vec![Backend {
+                scheme: Scheme::Http,
+                host: Host::Address(Ipv4Addr::LOCALHOST.into()),
+                port: 9001,
+            }],
+            mode: Mode::Http,
+            health: Health {
+                probe: Probe::Off,
+                ..Health::default()
+            },
+            ..Config::default()
+        };
+        let mut engine = Engine::new(&config, None, 1, &mut wire).expect("a listener");
         for _ in 0..clients {
             wire.connect_client();
         }

@@ -6,7 +6,7 @@
 //! and must mean the same.
 
 use tidegate::base::time::Span;
-use tidegate::config::{Backend, Config, Host, Limits, Listener, Probe, ReuseMode, Scheme};
+use tidegate::config::{Backend, Config, Host, Limits, Listener, Pool, Probe, Scheme};
 use tidegate::engine::{Census, Engine, Turn, What};
 use tidegate::limits;
 use tidegate::session::Incident;
@@ -50,8 +50,7 @@ impl World {
         let addresses = [BACKEND.ip()];
         kernel.guest().name(name, &addresses, Span::millis(1));
         let stage = kernel.add(Box::new(Stage::new(quiet)));
-        let mut config = config(name);
-        config.listeners[0].limits = limits;
+        let config = config(name, limits);
         let engine = Engine::new(&config, &[], seed, &mut kernel).expect("a free port");
         Self {
             kernel,
@@ -106,25 +105,27 @@ impl Proxy for World {
 }
 
 /// No probes, and no timeout that a case could reach.
-fn config(backend: &str) -> Config {
+fn config(backend: &str, limits: Limits) -> Config {
     let long = Span::seconds(1_000_000);
-    let mut config = Config {
-        listeners: vec![Listener::at(PROXY_ADDRESS)],
-        resolve_interval: Span::seconds(1_000_000_000),
-        ..Config::default()
+    let mut listener = Listener {
+        limits,
+        ..Listener::at(PROXY_ADDRESS)
     };
-    let host = Host::Name(backend.to_owned());
-    let pool = &mut config.pools[0];
-    pool.backends = vec![Backend::new(Scheme::Http, host, BACKEND.port())];
+    let mut pool = Pool {
+        backends: vec![Backend::new(
+            Scheme::Http,
+            Host::Name(backend.to_owned()),
+            BACKEND.port(),
+        )],
+        ..Pool::default()
+    };
     pool.health.probe = Probe::Off;
-    pool.reuse.mode = ReuseMode::Always;
-    let client = &mut config.listeners[0].timeouts;
     for span in [
-        &mut client.head,
-        &mut client.idle,
-        &mut client.read,
-        &mut client.write,
-        &mut client.tunnel,
+        &mut listener.timeouts.head,
+        &mut listener.timeouts.idle,
+        &mut listener.timeouts.read,
+        &mut listener.timeouts.write,
+        &mut listener.timeouts.tunnel,
         &mut pool.timeouts.connect,
         &mut pool.timeouts.response,
         &mut pool.timeouts.read,
@@ -132,7 +133,12 @@ fn config(backend: &str) -> Config {
     ] {
         *span = long;
     }
-    config
+    Config {
+        listeners: vec![listener],
+        pools: vec![pool],
+        resolve_interval: Span::seconds(1_000_000_000),
+        ..Config::default()
+    }
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(crate) struct SimKernel {
     actors: Vec<Box<dyn Actor>>,
     /// How far the program's clock is ahead of the world's.
     ahead: Span,
+    /// How long the program has not had the processor although it was its turn.
+    absent: Span,
 }
 
 impl SimKernel {
@@ -49,6 +51,7 @@ impl SimKernel {
             pipes: Pipes::default(),
             actors: Vec::new(),
             ahead: Span::ZERO,
+            absent: Span::ZERO,
         }
     }
 
@@ -110,6 +113,11 @@ impl SimKernel {
     /// How many bytes it moved through pipes.
     pub(crate) const fn spliced(&self) -> u64 {
         self.pipes.moved()
+    }
+
+    /// How long it was kept from acting ([`Fault::Raced`], [`Fault::Stopped`], [`Fault::Gap`]).
+    pub(crate) const fn absent(&self) -> Span {
+        self.absent
     }
 
     /// How often it used a number that it had closed, or an empty buffer.
@@ -186,6 +194,7 @@ impl SimKernel {
     fn race(&mut self) -> &mut Net {
         if self.net.faults.strikes(Fault::Raced) {
             let span = Span(self.net.faults.below(300_000));
+            self.absent = Span(self.absent.0 + span.0);
             self.pass(span);
         }
         self.net.current = PROXY;
@@ -196,6 +205,7 @@ impl SimKernel {
     fn sleep(&mut self) {
         if self.net.faults.strikes(Fault::Stopped) {
             let span = Span(1_000_000_000 + self.net.faults.below(9_000_000_000));
+            self.absent = Span(self.absent.0 + span.0);
             self.pass(span);
         }
         if self.net.faults.strikes(Fault::Gap) {
@@ -203,6 +213,7 @@ impl SimKernel {
             let most = seconds[self.net.faults.index(seconds.len())];
             let ahead = Span::seconds(1 + self.net.faults.below(most));
             self.ahead = Span(self.ahead.0 + ahead.0);
+            self.absent = Span(self.absent.0 + ahead.0);
         }
     }
 
@@ -377,17 +388,17 @@ impl Kernel for SimKernel {
     }
 
     fn pipe(&mut self) -> io::Result<Pipe> {
-        self.net.current = PROXY;
+        self.race();
         self.pipes.open(&mut self.net)
     }
 
     fn fill(&mut self, from: Socket, pipe: Pipe, most: usize) -> io::Result<usize> {
-        self.net.current = PROXY;
+        self.race();
         self.pipes.fill(&mut self.net, from, pipe, most)
     }
 
     fn pour(&mut self, pipe: Pipe, to: Socket, most: usize) -> io::Result<usize> {
-        self.net.current = PROXY;
+        self.race();
         self.pipes.pour(&mut self.net, pipe, to, most)
     }
 

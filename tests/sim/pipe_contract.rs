@@ -97,7 +97,7 @@ fn what_a_pipe_leaves_in_the_socket_can_be_read_without_an_edge() {
     everywhere(|suite| {
         let (from, source, _) = suite.pair();
         let pipe = pipe(suite);
-        let bytes = generated(1_000);
+        let bytes = generated(200);
         suite.peer_write(source, &bytes);
         let count = fill(suite, from, pipe, 100);
         suite.kernel().burst(pipe);

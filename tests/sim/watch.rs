@@ -23,6 +23,8 @@ pub(crate) struct Watch {
     audit: Audit,
     /// When the turn began.
     since: Moment,
+    /// How long the program had been absent by then.
+    absent: Span,
     deeds: u64,
     /// Turns on the spot, one behind the other.
     idle: u32,
@@ -35,6 +37,7 @@ impl Watch {
             sabotage,
             audit: Audit::default(),
             since: Moment(0),
+            absent: Span::ZERO,
             deeds: 0,
             idle: 0,
         }
@@ -51,6 +54,7 @@ impl Watch {
             self.audit.sessions.kept += 1;
         }
         self.since = kernel.now();
+        self.absent = kernel.absent();
         self.deeds = kernel.trace().deeds();
         let audit = &self.audit;
         let forgotten = audit
@@ -97,7 +101,8 @@ impl Watch {
     pub(crate) fn after(&mut self, kernel: &SimKernel, book: &mut Book) {
         let now = kernel.now();
         if let Some(due) = self.audit.due {
-            let latest = due.max(self.since) + GRAIN;
+            let absent = Span(kernel.absent().0 - self.absent.0);
+            let latest = due.max(self.since) + absent + GRAIN;
             book.check(Invariant::Deadlines, now <= latest, || {
                 format!("it was due at {} ns and is {} ns", due.0, now.0)
             });

@@ -30,6 +30,7 @@ use tidegate::http::head;
 use tidegate::http::head::HeadScan;
 use tidegate::peers::Peer;
 use tidegate::peers::Peers;
+use tidegate::peers::PoolId;
 use tidegate::peers::health::Health;
 use tidegate::peers::health::Thresholds;
 
@@ -132,17 +133,22 @@ fn chunks(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Picking the next backend costs the same however many there are.
+/// Picking the next backend costs the same however many there are; by weights it costs a look at
+/// each.
 fn picks(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pick");
-    for count in [2_u16, 100, 10_000] {
-        let mut peers = Peers::new(Thresholds { rise: 2, fall: 3 });
-        for port in 1..=count {
-            peers.add(peer(port));
+    for (name, heaviest) in [("equal", 1), ("weighted", 2)] {
+        for count in [2_u16, 100, 10_000] {
+            let mut peers = Peers::default();
+            let pool = peers.add_pool(Thresholds { rise: 2, fall: 3 });
+            for port in 1..=count {
+                let weight = if port == 1 { heaviest } else { 1 };
+                peers.add(peer(pool, port, weight)).expect("a pool");
+            }
+            group.bench_function(format!("{name}/{count}"), |bencher| {
+                bencher.iter(|| peers.next(pool, black_box(&[])));
+            });
         }
-        group.bench_function(count.to_string(), |bencher| {
-            bencher.iter(|| peers.next(black_box(&[])));
-        });
     }
     group.finish();
 }
@@ -261,8 +267,10 @@ fn filler(length: usize) -> Vec<u8> {
     head
 }
 
-fn peer(port: u16) -> Peer {
+fn peer(pool: PoolId, port: u16, weight: u16) -> Peer {
     Peer {
+        pool,
+        weight,
         name: String::new(),
         lookup: None,
         port,

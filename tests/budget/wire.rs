@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tidegate::base::Socket;
 use tidegate::base::arena::Arena;
 use tidegate::base::time::{Moment, Span};
-use tidegate::config::{Backend, Config, Health, Host, Mode, Probe, Scheme};
+use tidegate::config::{Backend, Config, Health, Host, Pool, Probe, Scheme};
 use tidegate::engine::Engine;
 use tidegate::engine::kernel::{Kernel, News, Ready};
 
@@ -82,20 +82,24 @@ impl Wire {
     /// This kernel with an engine on it and clients that are connected.
     pub(crate) fn with_engine(clients: usize) -> (Self, Engine) {
         let mut wire = Self::new(REQUEST, ANSWER);
-        let config = Config {
+        let pool = Pool {
             backends: vec![Backend {
                 scheme: Scheme::Http,
                 host: Host::Address(Ipv4Addr::LOCALHOST.into()),
                 port: 9001,
+                weight: 1,
             }],
-            mode: Mode::Http,
             health: Health {
                 probe: Probe::Off,
                 ..Health::default()
             },
+            ..Pool::default()
+        };
+        let config = Config {
+            pools: vec![pool],
             ..Config::default()
         };
-        let mut engine = Engine::new(&config, None, 1, &mut wire).expect("a listener");
+        let mut engine = Engine::new(&config, &[None], 1, &mut wire).expect("a listener");
         for _ in 0..clients {
             wire.connect_client();
         }

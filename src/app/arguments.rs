@@ -2,6 +2,7 @@
 //! probably meant by those there are not.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use log::LevelFilter;
 
@@ -17,8 +18,8 @@ use crate::config::words::closest;
 /// What the program shall do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Balance; there is at least one backend.
-    Balance(Config),
+    /// Balance, or say what that would be.
+    Balance(Order),
     /// Show what balancing is like.
     Demo(demo::Options),
     /// Serve as a test server.
@@ -29,13 +30,36 @@ pub(super) enum Command {
     Version,
 }
 
+/// What shall be done with which configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    /// What shall be done.
+    pub(super) deed: Deed,
+    /// The file, if there is one.
+    pub(super) file: Option<PathBuf>,
+    /// What comes on top of it.
+    pub(super) settings: Settings,
+}
+
+/// What shall be done with a configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Balance.
+    #[default]
+    Run,
+    /// Say what it would do.
+    Check,
+    /// Print it.
+    Print,
+}
+
 /// A whole command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     /// What shall be done.
     pub(super) command: Command,
-    /// How much is logged.
-    pub(super) level: LevelFilter,
+    /// How much is logged, if the line says so.
+    pub(super) level: Option<LevelFilter>,
 }
 
 /// Reads the arguments, the program's name left out.
@@ -124,6 +148,9 @@ const ALL: &[Task] = &[Task::Balance, Task::Demo, Task::Origin];
 const OPTIONS: &[Known] = &[
     known(Some('l'), "listen", "ADDR", &[Task::Balance, Task::Origin]),
     known(Some('m'), "mode", "http|tcp", BALANCE),
+    known(Some('c'), "config", "FILE", BALANCE),
+    known(None, "check", "", BALANCE),
+    known(None, "print-config", "", BALANCE),
     known(None, "probe", "tcp|off", BALANCE),
     known(None, "interval", "DUR", BALANCE),
     known(None, "rise", "N", BALANCE),
@@ -161,6 +188,8 @@ struct Draft {
     task: Task,
     seen: Vec<&'static Known>,
     settings: Settings,
+    file: Option<PathBuf>,
+    deed: Deed,
     demo: demo::Options,
     origin: origin::Options,
     level: Option<LevelFilter>,
@@ -184,6 +213,8 @@ impl Draft {
     fn flag(&mut self, name: &'static str) -> Result<(), Complaint> {
         match name {
             "insecure-upstream" => self.settings.option(name, "")?,
+            "check" => self.deed = Deed::Check,
+            "print-config" => self.deed = Deed::Print,
             "headless" => self.demo.headless = true,
             "verbose" => self.louder = self.louder.saturating_add(1),
             "quiet" => self.louder = self.louder.saturating_sub(1),
@@ -194,6 +225,7 @@ impl Draft {
 
     fn option(&mut self, name: &'static str, value: &str) -> Result<(), Complaint> {
         match name {
+            "config" => self.file = Some(PathBuf::from(value)),
             "for" => self.demo.length = length(value)?,
             "name" => self.origin.name = origin_name(value)?,
             "size" => self.origin.size = Some(text::size(value)?),
@@ -235,7 +267,7 @@ impl Draft {
         Ok(self.closed(command))
     }
 
-    fn balance(&self) -> Result<Config, Complaint> {
+    fn balance(&mut self) -> Result<Order, Complaint> {
         for word in &self.settings.backends {
             let meant = closest(word, WORDS.iter().map(|(name, _)| *name));
             if let Some(meant) = meant.filter(|_| !word.contains([':', '.'])) {
@@ -247,29 +279,33 @@ impl Draft {
                 return Err(Complaint::new("not a backend", word, instead));
             }
         }
-        if self.settings.backends.is_empty() {
-            let instead = "write one, like http://127.0.0.1:9001, or try tidegate demo";
-            return Err(Complaint::new("no backend", "the command line", instead));
+        if self.file.is_none() {
+            // Complaints about what is said here come before everything else.
+            self.settings.over(Config::default())?;
         }
-        self.settings.over(Config::default())
+        Ok(Order {
+            deed: self.deed,
+            file: self.file.take(),
+            settings: std::mem::take(&mut self.settings),
+        })
     }
 
     /// The level: what was asked for, else the task's own, louder or quieter by so many steps.
     fn closed(&self, command: Command) -> Line {
-        let usual: i32 = match self.task {
-            Task::Balance | Task::Origin => 3,
+        let usual: Option<i32> = match self.task {
+            Task::Balance if self.louder == 0 => None,
+            Task::Balance | Task::Origin => Some(3),
             // The demo tells its story itself.
-            Task::Demo => 1,
+            Task::Demo => Some(1),
         };
-        let level = self
-            .level
-            .unwrap_or_else(|| match usual.saturating_add(self.louder) {
-                ..=1 => LevelFilter::Error,
-                2 => LevelFilter::Warn,
-                3 => LevelFilter::Info,
-                4 => LevelFilter::Debug,
-                5.. => LevelFilter::Trace,
-            });
+        let steps = |usual: i32| match usual.saturating_add(self.louder) {
+            ..=1 => LevelFilter::Error,
+            2 => LevelFilter::Warn,
+            3 => LevelFilter::Info,
+            4 => LevelFilter::Debug,
+            5.. => LevelFilter::Trace,
+        };
+        let level = self.level.or_else(|| usual.map(steps));
         Line { command, level }
     }
 }

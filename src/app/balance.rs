@@ -13,6 +13,11 @@ use crate::engine::Turn;
 use crate::limits;
 use crate::tls::ClientTls;
 
+/// Sees to it that what a configuration names is there: files of certificates.
+pub(super) fn prepare(config: &Config) -> Result<(), Failure> {
+    all_client_tls(config).map(|_| ())
+}
+
 /// Balances until told to stop.
 pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     let client_tls = all_client_tls(&config)?;
@@ -131,12 +136,12 @@ mod tests {
         assert!(
             failure
                 .line
-                .starts_with("bad certificates: --upstream-ca /nowhere/ca.pem: "),
+                .starts_with("tidegate: bad certificates: --upstream-ca /nowhere/ca.pem: "),
             "{failure:?}"
         );
         pool.tls.ca = None;
         let text = vec!["https://a".to_owned()];
-        pool.backends = crate::config::text::backends(&text, None).unwrap().1;
+        pool.backends = crate::config::url::backends(&text, None).unwrap().1;
         assert!(client_tls(&pool).unwrap().is_some());
     }
 

@@ -19,18 +19,27 @@ pub(super) enum Exit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) exit: Exit,
+    /// What is said, the name of the program included.
     pub(super) line: String,
 }
 
 impl Failure {
     /// The arguments are wrong.
     pub(super) fn usage(what: &impl fmt::Display) -> Self {
-        Self::new(Exit::Usage, what)
+        Self::new(Exit::Usage, &format!("tidegate: {what}"))
+    }
+
+    /// A file is wrong: its place first, so that editors find it, and the line in question below.
+    pub(super) const fn file(shown: String) -> Self {
+        Self {
+            exit: Exit::Usage,
+            line: shown,
+        }
     }
 
     /// Something outside is wrong.
     pub(super) fn run_time(what: &impl fmt::Display) -> Self {
-        Self::new(Exit::Failed, what)
+        Self::new(Exit::Failed, &format!("tidegate: {what}"))
     }
 
     /// One line, whatever the words of the system and of libraries contain.

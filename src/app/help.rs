@@ -11,9 +11,12 @@ tidegate balances HTTP/1.1 requests or TCP connections over servers.
                   [--status 200]           a small, fast test server
 
 BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
-          host:port          (http://, or tcp:// with --mode tcp)
+          host:port          (http://, or tcp:// with --mode tcp); http://a:1,weight=3
 
   -l, --listen ADDR            where clients connect, repeatable   [127.0.0.1:8000]
+  -c, --config FILE            TOML; what is said here comes on top of it
+      --check                  say what it would do, exit 0, or what is wrong, exit 2
+      --print-config           print the whole configuration as such a file
   -m, --mode http|tcp          [http; tcp if every backend is tcp://]
       --probe tcp|off          how backends are watched            [tcp]
       --interval DUR           from probe to probe                 [2s]
@@ -30,11 +33,12 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
 
 ADDR is IP:PORT, localhost:PORT or :PORT. DUR is 250ms, 2s, 1m or 1h.
 Signals: TERM and INT end it after running requests, a second one or QUIT at once.
-Exit: 0 clean, 1 failed at run time, 2 wrong arguments, 3 cut connections at the end.
+Exit: 0 clean, 1 failed at run time, 2 wrong arguments or file, 3 cut somebody off.
 
 Examples:
   tidegate demo
   tidegate http://127.0.0.1:9001 http://127.0.0.1:9002
+  tidegate --config tidegate.toml --check
   tidegate -l :443 -m tcp 10.0.0.2:443 10.0.0.3:443
   tidegate --upstream-ca ca.pem https://app.internal:8443
 ";

@@ -9,6 +9,19 @@ use simplelog::LevelPadding;
 use simplelog::WriteLogger;
 use time::macros::format_description;
 
+use crate::config::LogLevel;
+
+/// What a configuration calls it.
+pub(super) const fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::Error,
+        LogLevel::Warn => LevelFilter::Warn,
+        LogLevel::Info => LevelFilter::Info,
+        LogLevel::Debug => LevelFilter::Debug,
+        LogLevel::Trace => LevelFilter::Trace,
+    }
+}
+
 /// Starts logging, once in the life of the process; again has no effect.
 pub(super) fn start(level: LevelFilter) {
     let config = ConfigBuilder::new()

@@ -5,6 +5,8 @@
 
 mod arguments;
 mod balance;
+mod check;
+mod configuration;
 pub mod demo;
 mod exit;
 mod help;
@@ -18,12 +20,16 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::config::print;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
 use arguments::Command;
+use arguments::Deed;
 use arguments::Line;
+use arguments::Order;
 use exit::Exit;
 use exit::Failure;
+use log::LevelFilter;
 use process::descriptors;
 use process::kernel_with_signals;
 
@@ -34,7 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .and_then(obey);
     let exit = ended.unwrap_or_else(|failure| {
         // Nobody is left to tell if stderr is closed.
-        let _ = writeln!(std::io::stderr(), "tidegate: {}", failure.line);
+        let _ = writeln!(std::io::stderr(), "{}", failure.line);
         failure.exit
     });
     ExitCode::from(exit as u8)
@@ -42,13 +48,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn obey(line: Line) -> Result<Exit, Failure> {
     let Line { command, level } = line;
-    logging::start(level);
+    if let Command::Balance(order) = &command {
+        return balance(order, level);
+    }
+    logging::start(level.unwrap_or(LevelFilter::Info));
     match command {
-        Command::Balance(config) => balance::run(config),
+        Command::Balance(_) => Ok(Exit::Clean),
         Command::Demo(options) => demo::run(&options),
         Command::Origin(options) => serve(options),
         Command::Help => Ok(say(help::TEXT)),
         Command::Version => Ok(say(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))),
+    }
+}
+
+/// Balances, or says what that would be.
+fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
+    let config = configuration::load(order)?;
+    match order.deed {
+        Deed::Run => {
+            logging::start(level.unwrap_or_else(|| logging::level(config.log_level)));
+            balance::run(config)
+        }
+        Deed::Check => {
+            balance::prepare(&config)?;
+            Ok(say(&check::words(&config)))
+        }
+        Deed::Print => Ok(say(&print::print(&config))),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::config::Pool;
 use crate::config::Probe;
 use crate::config::text;
 use crate::config::text::Complaint;
+use crate::config::url;
 
 /// What the command line says of the balancer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,10 @@ impl Settings {
 
     /// The configuration that comes of it: options count for every pool, backends join the only
     /// one, addresses replace that of the only listener.
+    ///
+    /// # Errors
+    /// A backend that cannot be added; addresses or backends where there are several to choose
+    /// from; nobody to balance over.
     pub(super) fn over(&self, mut config: Config) -> Result<Config, Complaint> {
         for pool in &mut config.pools {
             for (name, value) in &self.options {
@@ -54,14 +59,56 @@ impl Settings {
     }
 
     fn add_backends(&self, config: &mut Config) -> Result<(), Complaint> {
-        let (mode, backends) = text::backends(&self.backends, self.mode)?;
-        for listener in &mut config.listeners {
-            listener.mode = mode;
+        let empty = config.pools.iter().all(|pool| pool.backends.is_empty());
+        if self.backends.is_empty() && empty {
+            let instead = "write one, like http://127.0.0.1:9001, or try tidegate demo";
+            return Err(Complaint::new("no backend", "the command line", instead));
         }
-        if let [pool] = config.pools.as_mut_slice() {
-            pool.backends.extend(backends);
+        if empty {
+            let (mode, backends) = url::backends(&self.backends, self.asked(config))?;
+            for listener in &mut config.listeners {
+                listener.mode = mode;
+            }
+            config.pools[0].backends = backends;
+            return Ok(());
         }
-        Ok(())
+        let several = config.pools.len() > 1;
+        for word in &self.backends {
+            if several {
+                let instead = "the file has several pools, add it to one of them there";
+                return Err(Complaint::new("a backend without a pool", word, instead));
+            }
+            let mode = config.listeners[0].mode;
+            let backend = url::backend(word, mode, Some(mode))?;
+            if config.pools[0]
+                .backends
+                .iter()
+                .any(|other| other.is_same(&backend))
+            {
+                let instead = "name every backend once";
+                return Err(Complaint::new("the same backend twice", word, instead));
+            }
+            config.pools[0].backends.push(backend);
+        }
+        let other = |listener: &&Listener| Some(listener.mode) != self.mode;
+        match config.listeners.iter().find(other) {
+            Some(listener) if self.mode.is_some() => {
+                let is = listener.mode.name();
+                let instead = format!("the backends of the file are for {is}, change them there");
+                let asked = self.mode.unwrap_or_default().name();
+                Err(Complaint::new("another mode", asked, instead).under("--mode"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The mode that was asked for, here or in a file.
+    fn asked(&self, config: &Config) -> Option<Mode> {
+        let tcp = config
+            .listeners
+            .iter()
+            .any(|listener| listener.mode == Mode::Tcp);
+        self.mode.or_else(|| tcp.then_some(Mode::Tcp))
     }
 
     fn replace_listeners(&self, config: &mut Config) -> Result<(), Complaint> {
@@ -72,6 +119,14 @@ impl Settings {
         else {
             return Ok(());
         };
+        if let (Some(second), Some(address)) = (config.listeners.get(1), self.listeners.first()) {
+            let place = address.to_string();
+            let instead = format!(
+                "the file has several listeners ({}, {}), change them there",
+                model.name, second.name
+            );
+            return Err(Complaint::new("which listener", &place, instead).under("--listen"));
+        }
         let named = |(at, listen): (usize, &SocketAddr)| Listener {
             name: name(&model.name, at),
             listen: *listen,

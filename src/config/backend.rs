@@ -17,6 +17,9 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// The largest weight.
+    pub const WEIGHT_MAX: u16 = 256;
+
     /// With a weight of 1.
     #[must_use]
     pub const fn new(scheme: Scheme, host: Host, port: u16) -> Self {

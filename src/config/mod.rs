@@ -1,13 +1,16 @@
 //! What the program shall do, as values that cannot be wrong: whoever holds a [`Config`] need not
 //! check anything again.
 //!
-//! Layer 1, pure: no file, socket or clock. The command line and the text of a configuration file
-//! come from `app`; the parsers of [`text`] make values of them; the engine reads these.
+//! Layer 1, pure: no file, socket or clock. The command line and the text of a file come from
+//! `app`; the parsers of [`text`], [`url`] and [`file`] make values of them; the engine reads these.
 
 mod backend;
+pub mod file;
 mod listener;
 mod pool;
+pub mod print;
 pub mod text;
+pub mod url;
 pub mod words;
 
 use crate::base::time::Span;

@@ -62,6 +62,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["tls"]),
     ("webpki_roots", &["tls"]),
     ("httparse", &["http"]),
+    ("toml", &["config"]),
     ("log", &["engine", "app", "main"]),
 ];
 

@@ -21,7 +21,7 @@ pub(crate) struct Binary {
     seen: Vec<String>,
     /// Up to here [`Binary::wait_for`] has looked.
     looked: usize,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
 }
 
 impl Binary {
@@ -29,6 +29,18 @@ impl Binary {
     #[track_caller]
     pub(crate) fn start<S: AsRef<str>>(arguments: &[S]) -> Self {
         Self::started(Command::new(PROGRAM), arguments)
+    }
+
+    /// Starts it with a configuration file, and waits until every listener listens.
+    #[track_caller]
+    pub(crate) fn start_with_file(path: &str) -> Self {
+        let listeners = std::fs::read_to_string(path).expect("a file");
+        let count = listeners.matches("[[listener]]").count();
+        let mut binary = Self::spawned(Command::new(PROGRAM), &["--config", path]);
+        for _ in 0..count {
+            binary.note_address("listening on ");
+        }
+        binary
     }
 
     /// The same for a program that may have no more than so many descriptors open.
@@ -42,9 +54,26 @@ impl Binary {
 
     #[track_caller]
     fn started<S: AsRef<str>>(mut command: Command, arguments: &[S]) -> Self {
+        command.args(["--listen", "127.0.0.1:0"]);
+        let mut binary = Self::spawned(command, arguments);
+        binary.note_address("listening on 127.0.0.1:");
+        binary
+    }
+
+    /// Takes the address out of the next line that names one.
+    #[track_caller]
+    fn note_address(&mut self, text: &str) {
+        let line = self.wait_for(text);
+        let (_, after) = line.split_once("listening on ").expect("just found");
+        let address = after.split(' ').next().unwrap_or_default();
+        self.addresses
+            .push(address.parse().expect("an address in the log"));
+    }
+
+    #[track_caller]
+    fn spawned<S: AsRef<str>>(mut command: Command, arguments: &[S]) -> Self {
         let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
         let mut child = command
-            .args(["--listen", "127.0.0.1:0"])
             .args(&arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -60,24 +89,24 @@ impl Binary {
                 }
             }
         });
-        let mut binary = Self {
+        Self {
             child,
             log,
             seen: Vec::new(),
             looked: 0,
-            address: SocketAddr::from(([0, 0, 0, 0], 0)),
-        };
-        let line = binary.wait_for("listening on 127.0.0.1:");
-        let (_, after) = line.split_once("listening on ").expect("just found");
-        let end = after.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
-        let address = &after[..end.unwrap_or(after.len())];
-        binary.address = address.parse().expect("an address in the log");
-        binary
+            addresses: Vec::new(),
+        }
     }
 
-    /// Where it listens.
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens first.
+    #[track_caller]
+    pub(crate) fn address(&self) -> SocketAddr {
+        *self.addresses.first().expect("it listens")
+    }
+
+    /// Where it listens, in the order of the configuration.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// What the system tells about it.
@@ -88,7 +117,7 @@ impl Binary {
     /// A new connection to it.
     #[track_caller]
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.address)
+        Client::new(self.address())
     }
 
     /// The next line with `text` in it; lines before it are not looked at again.

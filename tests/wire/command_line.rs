@@ -34,7 +34,7 @@ const BAD: &[(&[&str], i32, &str)] = &[
     ),
     (&["127.0.0.1:1", "--log-level", "loud"], 2, "loud"),
     (&["127.0.0.1:1", "--tls-cert", "cert.pem"], 2, "--tls-cert"),
-    (&["--config", "/nowhere.toml"], 2, "--config"),
+    (&["--config", "/nowhere.toml"], 2, "--config /nowhere.toml"),
     // An address of TEST-NET-1, RFC 5737: nobody has it.
     (
         &["127.0.0.1:1", "--listen", "192.0.2.1:80"],

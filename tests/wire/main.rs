@@ -8,6 +8,7 @@ mod backends;
 mod binary;
 mod client;
 mod command_line;
+mod configuration;
 mod failures;
 mod framing;
 mod harness;

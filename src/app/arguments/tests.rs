@@ -5,6 +5,7 @@ use crate::config::Listener;
 use crate::config::Mode;
 use crate::config::Pool;
 use crate::config::Probe;
+use crate::config::url;
 use std::path::PathBuf;
 
 fn line(words: &str) -> Result<Line, Complaint> {
@@ -13,7 +14,7 @@ fn line(words: &str) -> Result<Line, Complaint> {
 
 fn balance(words: &str) -> Config {
     match line(words).map(|line| line.command) {
-        Ok(Command::Balance(config)) => config,
+        Ok(Command::Balance(order)) => order.settings.over(Config::default()).unwrap(),
         other => panic!("{words}: {other:?}"),
     }
 }
@@ -21,7 +22,7 @@ fn balance(words: &str) -> Config {
 #[test]
 fn a_backend_alone_gets_every_default() {
     let config = balance("http://127.0.0.1:9001");
-    let (mode, backends) = text::backends(&["127.0.0.1:9001".to_owned()], None).unwrap();
+    let (mode, backends) = url::backends(&["127.0.0.1:9001".to_owned()], None).unwrap();
     let expected = Config {
         listeners: vec![Listener {
             mode,
@@ -94,6 +95,51 @@ fn demo_and_origin_have_options_of_their_own() {
 }
 
 #[test]
+fn a_file_comes_first_and_the_line_on_top() {
+    let Ok(Command::Balance(order)) =
+        line("-c x.toml --check --fall 9 a:1").map(|line| line.command)
+    else {
+        panic!("an order")
+    };
+    assert_eq!(order.deed, Deed::Check);
+    assert_eq!(order.file, Some(PathBuf::from("x.toml")));
+    let read = |text| crate::config::file::read(text, &|_| None).unwrap();
+    let over = |text| order.settings.over(read(text));
+    let one = over("[pool.p]\nbackends = [\"b:1\"]").unwrap();
+    let backends: Vec<String> = one.pools[0]
+        .backends
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(backends, ["http://b:1", "http://a:1"]);
+    assert_eq!(one.pools[0].health.fall, 9);
+    let refused = |words: &str, text| match line(words).map(|line| line.command) {
+        Ok(Command::Balance(order)) => order.settings.over(read(text)).unwrap_err().to_string(),
+        other => panic!("{words}: {other:?}"),
+    };
+    let two = "[[listener]]\npool = \"p\"\n[[listener]]\nlisten = \":1\"\npool = \"q\"\n\
+               [pool.p]\nbackends = [\"b:1\"]\n[pool.q]\nbackends = [\"b:1\"]";
+    assert_eq!(
+        refused("-c x a:1", two),
+        "a backend without a pool: a:1; the file has several pools, add it to one of them there"
+    );
+    assert_eq!(
+        refused("-c x -l :2", two),
+        "which listener: --listen 0.0.0.0:2; \
+         the file has several listeners (web, web-2), change them there"
+    );
+    assert_eq!(
+        refused("-c x -m tcp", two),
+        "another mode: --mode tcp; the backends of the file are for http, change them there"
+    );
+    assert_eq!(
+        refused("-c x", ""),
+        "no backend: the command line; write one, like http://127.0.0.1:9001, \
+         or try tidegate demo"
+    );
+}
+
+#[test]
 fn help_and_version_win_over_what_follows() {
     for (words, command) in [
         ("-h", Command::Help),
@@ -109,7 +155,6 @@ fn help_and_version_win_over_what_follows() {
 #[test]
 fn levels() {
     let table = [
-        ("a:1", LevelFilter::Info),
         ("-v a:1", LevelFilter::Debug),
         ("-vv a:1", LevelFilter::Trace),
         ("-vvvv a:1", LevelFilter::Trace),
@@ -122,8 +167,9 @@ fn levels() {
         ("origin --log-level trace", LevelFilter::Trace),
     ];
     for (words, level) in table {
-        assert_eq!(line(words).unwrap().level, level, "{words}");
+        assert_eq!(line(words).unwrap().level, Some(level), "{words}");
     }
+    assert_eq!(line("a:1").unwrap().level, None, "the file may say it");
 }
 
 #[test]
@@ -144,10 +190,8 @@ fn every_complaint_in_full() {
             "--for-ever",
             "unknown option: --for-ever; tidegate --help lists all there are",
         ),
-        (
-            "--config x",
-            "unknown option: --config; tidegate --help lists all there are",
-        ),
+        ("-c", "a missing value: --config; write --config FILE"),
+        ("--chekc", "unknown option: --chekc; did you mean --check?"),
         (
             "demo --headles",
             "unknown option: --headles; did you mean --headless?",

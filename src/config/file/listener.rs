@@ -1,0 +1,198 @@
+//! `[[listener]]`.
+
+use std::net::SocketAddr;
+
+use super::flaw::Flaw;
+use super::node::Node;
+use super::node::Only;
+use super::node::Section;
+use crate::config::ClientTimeouts;
+use crate::config::Forwarded;
+use crate::config::Limits;
+use crate::config::Listener;
+use crate::config::Mode;
+use crate::config::text;
+use crate::config::words::closest;
+use crate::limits;
+
+/// A listener as written: what its pool and mode are may follow from others.
+pub(super) struct Written<'a> {
+    pub(super) listener: Listener,
+    /// The mode, if it is named.
+    pub(super) mode: Option<(Mode, Node<'a>)>,
+    pub(super) pool: Option<Node<'a>>,
+    /// The table itself.
+    pub(super) node: Node<'a>,
+}
+
+impl<'a> Written<'a> {
+    /// The listener at position `at`, after `others`.
+    pub(super) fn read(node: Node<'a>, at: usize, others: &[Self]) -> Result<Self, Flaw> {
+        let section = node.section("listener", KEYS)?;
+        section.only(ABSENT)?;
+        let mut listener = Listener::default();
+        if at > 0 {
+            listener.name = format!("{}-{}", listener.name, at + 1);
+        }
+        section.set("name", &mut listener.name, name)?;
+        if let Some(other) = others
+            .iter()
+            .find(|other| other.listener.name == listener.name)
+        {
+            let place = section.get("name").unwrap_or(node);
+            let name = &other.listener.name;
+            return Err(place.flaw(format!(
+                "a second listener called {name}; name it otherwise"
+            )));
+        }
+        section.set("listen", &mut listener.listen, |node| {
+            let address = node.parsed("127.0.0.1:8000", text::listen)?;
+            free(address, others, node)?;
+            Ok(address)
+        })?;
+        if section.get("listen").is_none() {
+            free(listener.listen, others, node)?;
+        }
+        let mode = |node: Node<'a>| Ok((node.choice(&[Mode::Http, Mode::Tcp], Mode::name)?, node));
+        let mode = section.get("mode").map(mode).transpose()?;
+        section.set("trusted_proxies", &mut listener.trusted_proxies, |node| {
+            let networks = node.list()?.into_iter();
+            networks
+                .map(|node| node.parsed("10.0.0.0/8", text::network))
+                .collect()
+        })?;
+        section.set("forwarded", &mut listener.forwarded, |node| {
+            node.choice(&Forwarded::ALL, Forwarded::name)
+        })?;
+        section.set("limits", &mut listener.limits, limits)?;
+        section.set("timeout", &mut listener.timeouts, timeouts)?;
+        Ok(Self {
+            listener,
+            mode,
+            pool: section.get("pool"),
+            node,
+        })
+    }
+
+    /// The position of its pool among those called `names`.
+    pub(super) fn choose_pool(&self, names: &[&str]) -> Result<usize, Flaw> {
+        let Some(node) = self.pool else {
+            return match names {
+                [_] => Ok(0),
+                _ => Err(self.node.flaw(format!(
+                    "which pool serves this listener? add pool = \"{}\"",
+                    names.first().copied().unwrap_or_default()
+                ))),
+            };
+        };
+        let wanted = node.text("app")?;
+        let found = names.iter().position(|name| *name == wanted);
+        found.ok_or_else(|| {
+            let instead = match closest(&wanted, names.iter().copied()) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None => format!("there is {}", names.join(", ")),
+            };
+            node.flaw(format!(
+                "no pool is called \"{}\"; {instead}",
+                wanted.escape_debug()
+            ))
+        })
+    }
+}
+
+/// What something is called: it goes into logs and metrics as it is.
+pub(super) fn name(node: Node<'_>) -> Result<String, Flaw> {
+    let name = node.text("web")?;
+    if is_name(&name) {
+        return Ok(name);
+    }
+    Err(node.flaw("not a name; write up to 64 letters, digits, -, _ and ."))
+}
+
+/// Whether that may be the name of something.
+pub(super) fn is_name(text: &str) -> bool {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(fine)
+}
+
+/// Port 0 is another one every time.
+fn free(address: SocketAddr, others: &[Written<'_>], node: Node<'_>) -> Result<(), Flaw> {
+    let taken = others
+        .iter()
+        .find(|other| other.listener.listen == address && address.port() != 0);
+    taken.map_or(Ok(()), |other| {
+        let name = &other.listener.name;
+        Err(node.flaw(format!(
+            "{address} is taken by listener {name}; choose another address"
+        )))
+    })
+}
+
+fn limits(node: Node<'_>) -> Result<Limits, Flaw> {
+    let section: Section<'_> = node.section("limits", LIMITS)?;
+    section.only(LIMITS_ABSENT)?;
+    let mut read = Limits::default();
+    section.set("request_head", &mut read.request_head, |node| {
+        let bytes = node.parsed("16KiB", text::size)?;
+        usize::try_from(bytes)
+            .ok()
+            .filter(|bytes| (HEAD_BYTES_MIN..=limits::HEAD_BYTES_MAX).contains(bytes))
+            .ok_or_else(|| {
+                let most = limits::HEAD_BYTES_MAX / 1024;
+                node.flaw(format!("write a size from 1KiB to {most}KiB"))
+            })
+    })?;
+    Ok(read)
+}
+
+fn timeouts(node: Node<'_>) -> Result<ClientTimeouts, Flaw> {
+    let section = node.section("timeout", TIMEOUTS)?;
+    let mut read = ClientTimeouts::default();
+    section.set("head", &mut read.head, Node::duration)?;
+    section.set("idle", &mut read.idle, Node::duration)?;
+    section.set("read", &mut read.read, Node::duration)?;
+    section.set("write", &mut read.write, Node::duration)?;
+    section.set("tunnel", &mut read.tunnel, Node::duration)?;
+    Ok(read)
+}
+
+/// A smaller bound would refuse browsers.
+const HEAD_BYTES_MIN: usize = 1024;
+
+const KEYS: &[&str] = &[
+    "name",
+    "listen",
+    "mode",
+    "pool",
+    "tls",
+    "client_ca",
+    "accept_proxy",
+    "trusted_proxies",
+    "forwarded",
+    "request_id",
+    "allow",
+    "rate_limit",
+    "limits",
+    "timeout",
+    "route",
+];
+
+const ABSENT: &[(&str, Only)] = &[
+    ("tls", Only::Nothing),
+    ("client_ca", Only::Nothing),
+    ("accept_proxy", Only::False),
+    ("request_id", Only::Text("off")),
+    ("allow", Only::Nothing),
+    ("rate_limit", Only::Text("off")),
+    ("route", Only::Nothing),
+];
+
+const LIMITS: &[&str] = &["request_head", "headers", "body", "requests_per_connection"];
+
+const LIMITS_ABSENT: &[(&str, Only)] = &[
+    ("headers", Only::Number("100")),
+    ("body", Only::Text("off")),
+    ("requests_per_connection", Only::Number("0")),
+];
+
+const TIMEOUTS: &[&str] = &["head", "idle", "read", "write", "tunnel"];

@@ -1,0 +1,235 @@
+//! A [`Config`] as the text of a file that [`super::file`] reads back into the same value, with
+//! every key that this version has. Called by `app`.
+
+use std::fmt;
+use std::fmt::Write;
+
+use super::Backend;
+use super::Config;
+use super::HostPolicy;
+use super::Listener;
+use super::Pool;
+use super::Probe;
+
+/// The text of a file that says all of it.
+#[must_use]
+pub fn print(config: &Config) -> String {
+    let mut out = Text::default();
+    out.key("workers", config.workers);
+    out.key("max_connections", config.max_connections);
+    out.text("drain_timeout", config.drain_timeout);
+    out.text("log_level", config.log_level.name());
+    for one in &config.listeners {
+        listener(&mut out, one, &config.pools[one.pool].name);
+    }
+    for one in &config.pools {
+        pool(&mut out, one);
+    }
+    out.0
+}
+
+fn listener(out: &mut Text, listener: &Listener, pool: &str) {
+    out.header("[[listener]]");
+    out.text("name", &listener.name);
+    out.text("listen", listener.listen);
+    out.text("mode", listener.mode.name());
+    out.text("pool", pool);
+    out.list("trusted_proxies", &listener.trusted_proxies);
+    out.text("forwarded", listener.forwarded.name());
+    out.header("[listener.limits]");
+    out.text("request_head", size(listener.limits.request_head));
+    out.key("headers", listener.limits.headers);
+    out.header("[listener.timeout]");
+    let timeouts = &listener.timeouts;
+    for (key, span) in [
+        ("head", timeouts.head),
+        ("idle", timeouts.idle),
+        ("read", timeouts.read),
+        ("write", timeouts.write),
+        ("tunnel", timeouts.tunnel),
+    ] {
+        out.text(key, span);
+    }
+}
+
+fn pool(out: &mut Text, pool: &Pool) {
+    let name = &pool.name;
+    let header = |section: &str| format!("[pool.{}{section}]", Quoted(name));
+    out.header(&header(""));
+    out.text("balance", "round-robin");
+    backends(out, &pool.backends);
+    out.text(
+        "host",
+        match &pool.host {
+            HostPolicy::Auto => "auto",
+            HostPolicy::Keep => "keep",
+            HostPolicy::Upstream => "upstream",
+            HostPolicy::Literal(host) => host,
+        },
+    );
+    out.header(&header(".health"));
+    let probe = match pool.health.probe {
+        Probe::Tcp => "tcp",
+        Probe::Off => "off",
+    };
+    out.text("probe", probe);
+    out.text("interval", pool.health.interval);
+    out.text("timeout", pool.health.timeout);
+    out.key("rise", pool.health.rise);
+    out.key("fall", pool.health.fall);
+    out.header(&header(".reuse"));
+    out.key("idle", pool.reuse.idle);
+    out.text("idle_time", pool.reuse.idle_time);
+    out.text("mode", pool.reuse.mode.name());
+    out.header(&header(".retry"));
+    out.key("tries", pool.retry.tries);
+    out.header(&header(".timeout"));
+    out.text("connect", pool.timeouts.connect);
+    out.text("response", pool.timeouts.response);
+    out.text("read", pool.timeouts.read);
+    out.header(&header(".tls"));
+    out.key("verify", pool.tls.verify);
+    if let Some(ca) = &pool.tls.ca {
+        out.text("ca", ca.display());
+    }
+    if let Some(sni) = &pool.tls.sni {
+        out.text("sni", sni);
+    }
+}
+
+fn backends(out: &mut Text, backends: &[Backend]) {
+    out.line("backends = [");
+    for backend in backends {
+        let url = Quoted(&backend.to_string()).to_string();
+        out.line(&match backend.weight {
+            1 => format!("  {url},"),
+            weight => format!("  {{ url = {url}, weight = {weight} }},"),
+        });
+    }
+    out.line("]");
+}
+
+fn size(bytes: usize) -> String {
+    match bytes % 1024 {
+        0 => format!("{}KiB", bytes / 1024),
+        _ => format!("{bytes}B"),
+    }
+}
+
+/// What has been printed.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    fn header(&mut self, header: &str) {
+        self.0.push('\n');
+        self.line(header);
+    }
+
+    fn key(&mut self, key: &str, value: impl fmt::Display) {
+        self.line(&format!("{key} = {value}"));
+    }
+
+    fn text(&mut self, key: &str, value: impl fmt::Display) {
+        self.key(key, Quoted(&value.to_string()));
+    }
+
+    fn list(&mut self, key: &str, values: &[impl fmt::Display]) {
+        let values: Vec<String> = values
+            .iter()
+            .map(|value| Quoted(&value.to_string()).to_string())
+            .collect();
+        self.key(key, format_args!("[{}]", values.join(", ")));
+    }
+}
+
+/// A basic string of TOML; what would be a variable is none any more.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.replace("${", "$${").chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::file;
+    use crate::config::url;
+
+    const RICH: &str = r#"
+        max_connections = 77
+        drain_timeout = "1500ms"
+        log_level = "debug"
+        [[listener]]
+        name = "first"
+        listen = "[::1]:8080"
+        pool = "b.c"
+        trusted_proxies = ["10.0.0.0/8", "::1"]
+        forwarded = "both"
+        limits = { request_head = "4097B" }
+        timeout = { head = "1s", idle = "2s", read = "3s", write = "4s", tunnel = "5h" }
+        [[listener]]
+        listen = ":81"
+        pool = "a"
+        [pool.a]
+        backends = ["tcp://x:1"]
+        [pool."b.c"]
+        backends = ["https://y,weight=3", { url = "z:2", weight = 0 }]
+        host = "shop.example"
+        health = { probe = "off", interval = "1m", timeout = "9ms", rise = 7, fall = 8 }
+        reuse = { idle = 0, idle_time = "1s", mode = "always" }
+        retry = { tries = 9 }
+        timeout = { connect = "1ms", response = "2ms", read = "3ms" }
+        tls = { verify = false, ca = "a \"b\" \\ $${c} \u0007ü.pem", sni = "s.example" }
+    "#;
+
+    fn again(config: &Config) -> Config {
+        let printed = print(config);
+        file::read(&printed, &|_| None)
+            .unwrap_or_else(|flaw| panic!("{}", flaw.show("-", &printed)))
+    }
+
+    #[test]
+    fn what_is_printed_reads_back_the_same() {
+        let rich = file::read(RICH, &|_| None).unwrap();
+        assert_eq!(rich.listeners.len(), 2);
+        assert_eq!(again(&rich), rich);
+        let mut poor = Config::default();
+        poor.pools[0]
+            .backends
+            .push(url::backend("a:1", super::super::Mode::Http, None).unwrap());
+        assert_eq!(again(&poor), poor);
+        assert_eq!(again(&Config::default()), Config::default());
+    }
+
+    #[test]
+    fn every_value_of_the_rich_one_differs_from_its_default() {
+        // A key that is not printed would read back as its default: then the test above sees it.
+        let printed = print(&file::read(RICH, &|_| None).unwrap());
+        let usual = print(&Config::default());
+        for line in usual
+            .lines()
+            .filter(|line| line.contains(" = \"") || line.ends_with(char::is_numeric))
+        {
+            let same = ["workers", "headers", "balance", "mode = \"http\""];
+            let count = |text: &str| text.lines().filter(|other| *other == line).count();
+            let known = same.iter().any(|key| line.starts_with(key));
+            assert!(known || count(&printed) <= 1, "{line}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The program with a configuration file: what it serves, what it says of it, how it refuses one.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::binary::{Binary, run};
+use crate::client::{Client, get};
+use crate::origin::Origin;
+
+/// A file that is gone with the test.
+#[derive(Debug)]
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
+        let name = format!("tidegate-{}-{name}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, content).expect("a directory for temporary files");
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("no odd names here")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn listeners_have_pools_of_their_own() {
+    let [a, b, c] = ["a", "b", "c"].map(Origin::saying);
+    let file = File::new(
+        "pools",
+        format!(
+            r#"
+[[listener]]
+name = "one"
+listen = "127.0.0.1:0"
+pool = "one"
+[[listener]]
+name = "two"
+listen = "127.0.0.1:0"
+pool = "two"
+[[listener]]
+name = "raw"
+listen = "[::1]:0"
+pool = "raw"
+mode = "tcp"
+[pool.one]
+backends = [{{ url = "{}", weight = 2 }}, "{}"]
+[pool.two]
+backends = ["{}"]
+host = "shop.example"
+[pool.raw]
+backends = ["tcp://{}"]
+"#,
+            a.url(),
+            b.url(),
+            c.url(),
+            c.address()
+        ),
+    );
+    let binary = Binary::start_with_file(file.path());
+    let [one, two, raw] = binary.addresses() else {
+        panic!("three listeners: {binary:?}")
+    };
+    let mut client = Client::new(*one);
+    let answers: Vec<String> = (0..6).map(|_| client.get("/").text().to_owned()).collect();
+    assert_eq!(answers, ["a", "b", "a", "a", "b", "a"]);
+    assert_eq!(get(*two, "/").text(), "c");
+    assert_eq!(c.last_request().values("host"), ["shop.example"]);
+    assert!(raw.is_ipv6());
+    assert_eq!(get(*raw, "/").text(), "c");
+    assert_eq!(
+        c.last_request().values("via"),
+        [""; 0],
+        "bytes as they came"
+    );
+}
+
+#[test]
+fn a_pool_that_is_down_is_down_alone() {
+    let [mut a, b] = ["a", "b"].map(Origin::saying);
+    let file = File::new(
+        "down",
+        format!(
+            "[[listener]]\nlisten = \"127.0.0.1:0\"\npool = \"one\"\n\
+             [[listener]]\nlisten = \"127.0.0.1:0\"\npool = \"two\"\n\
+             [pool.one]\nbackends = [\"{}\"]\nhealth = {{ fall = 1, interval = \"100ms\" }}\n\
+             [pool.two]\nbackends = [\"{}\"]\n",
+            a.url(),
+            b.url()
+        ),
+    );
+    let mut binary = Binary::start_with_file(file.path());
+    let [one, two] = *binary.addresses() else {
+        panic!("two listeners: {binary:?}")
+    };
+    assert_eq!(get(one, "/").text(), "a");
+    a.stop();
+    binary.wait_for("no backend of pool one is up");
+    assert_eq!(get(one, "/").status(), 503);
+    assert_eq!(get(two, "/").text(), "b");
+}
+
+#[test]
+fn check_says_what_would_happen() {
+    let file = File::new("check", "[pool.app]\nbackends = [\"http://127.0.0.1:1\"]\n");
+    let outcome = run(&["--config", file.path(), "--check"]);
+    assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
+    assert_eq!(outcome.stderr, "");
+    for said in [
+        "listener web: http on 127.0.0.1:8000 for pool app",
+        "http://127.0.0.1:1",
+        "warning: pool app: one backend only",
+        "the configuration is valid, with 1 warning",
+    ] {
+        assert!(outcome.stdout.contains(said), "{said} in {outcome:?}");
+    }
+}
+
+#[test]
+fn what_is_printed_is_a_file_of_the_same_meaning() {
+    let arguments = [
+        "-l",
+        ":1",
+        "--fall",
+        "7",
+        "https://a.example,weight=3",
+        "b:2",
+    ];
+    let printed = run(&[&arguments[..], &["--print-config"]].concat());
+    assert_eq!(printed.status.code(), Some(0), "{printed:?}");
+    let file = File::new("print", &printed.stdout);
+    let again = run(&["-c", file.path(), "--print-config"]);
+    assert_eq!(again.stdout, printed.stdout);
+    assert!(again.stdout.contains("fall = 7"), "{again:?}");
+    let checked = run(&[&arguments[..], &["--check"]].concat());
+    let file = run(&["-c", file.path(), "--check"]);
+    assert_eq!(file.stdout, checked.stdout);
+}
+
+#[test]
+fn a_flaw_is_shown_in_its_line() {
+    let file = File::new("flaw", "[pool.app]\n  backend = []\n");
+    for flags in [&["--check"][..], &["--print-config"], &[]] {
+        let outcome = run(&[&["-c", file.path()], flags].concat());
+        assert_eq!(outcome.status.code(), Some(2), "{outcome:?}");
+        assert_eq!(outcome.stdout, "");
+        let expected = format!(
+            "{}:2:3: unknown key \"backend\"; did you mean \"backends\"?\n    \
+             backend = []\n    ^\n",
+            file.path()
+        );
+        assert_eq!(outcome.stderr, expected);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_refused() {
+    let latin = File::new("latin", b"# caf\xe9\n[pool.app]\n");
+    let place = format!("{}:1:6: this is not UTF-8", latin.path());
+    let directory = std::env::temp_dir();
+    let directory = directory.to_str().expect("no odd names here");
+    for (path, said) in [
+        (latin.path(), &*place),
+        (directory, "name a file in it"),
+        ("/nowhere/at.all", "/nowhere/at.all"),
+    ] {
+        let outcome = run(&["-c", path, "--check"]);
+        assert_eq!(outcome.status.code(), Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+    }
+}
+
+#[test]
+fn files_that_a_file_names_are_checked_too() {
+    let file = File::new(
+        "ca",
+        "[pool.app]\nbackends = [\"https://a\"]\ntls = { ca = \"/nowhere/ca.pem\" }\n",
+    );
+    let outcome = run(&["-c", file.path(), "--check"]);
+    assert_eq!(outcome.status.code(), Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("/nowhere/ca.pem"), "{outcome:?}");
+}
+
+#[test]
+fn the_example_of_the_readme_is_valid() {
+    let readme = include_str!("../../README.md");
+    let (_, after) = readme.split_once("```toml\n").expect("an example");
+    let (example, _) = after.split_once("```").expect("its end");
+    let file = File::new("readme", example);
+    let outcome = run(&["-c", file.path(), "--check"]);
+    assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
+    assert!(!outcome.stdout.contains("warning"), "{outcome:?}");
+}

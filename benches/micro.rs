@@ -26,6 +26,7 @@ use tidegate::http::emit;
 use tidegate::http::emit::Answer;
 use tidegate::http::emit::Forward;
 use tidegate::http::emit::HostRule;
+use tidegate::http::emit::Told;
 use tidegate::http::head;
 use tidegate::http::head::HeadScan;
 use tidegate::peers::Peer;
@@ -293,6 +294,7 @@ const FORWARD: Forward<'static> = Forward {
     scheme: "http",
     host: HostRule::Keep,
     trusted: false,
+    told: Told::Each,
     upgrade: false,
 };
 

@@ -6,7 +6,7 @@ pub const WINDOW_READ_BYTES: usize = 16 * 1024;
 
 /// Bytes kept free in front of what is read, so that a rewritten head, which may be longer than
 /// the one received, lands right before its body and the body does not move.
-pub const WINDOW_HEADROOM_BYTES: usize = 1024;
+pub const WINDOW_HEADROOM_BYTES: usize = 1536;
 
 /// Bytes kept free behind what is read: the CRLF that ends a chunk.
 pub const WINDOW_TAILROOM_BYTES: usize = 8;
@@ -105,7 +105,8 @@ const _: () = assert!(HEAD_BYTES_MAX <= WINDOW_READ_BYTES);
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX - 2 <= u16::MAX as usize);
 const _: () = assert!(TRAILER_BYTES_MAX + CHUNK_LINE_BYTES_MAX < WINDOW_READ_BYTES);
-// What is added to a head: X-Forwarded-Host and Host (each a host), X-Forwarded-For with an
-// address, X-Forwarded-Proto, Via, a framing field and Connection, at most 256 bytes together.
-const _: () = assert!(2 * HOST_BYTES_MAX + 256 <= WINDOW_HEADROOM_BYTES);
+// What is added to a head: X-Forwarded-Host, Forwarded and Host (each a host), X-Forwarded-For and
+// Forwarded with an address, X-Forwarded-Proto, Via, a framing field and Connection: at most 384
+// bytes beside the hosts.
+const _: () = assert!(3 * HOST_BYTES_MAX + 384 <= WINDOW_HEADROOM_BYTES);
 const _: () = assert!(BYTES_PER_RUN >= REQUEST_HEAD_BYTES_MAX + WINDOW_BYTES);

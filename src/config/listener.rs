@@ -131,7 +131,7 @@ pub enum Forwarded {
     Rfc7239,
     /// All of them.
     Both,
-    /// Not at all. What a client says of itself is removed all the same.
+    /// Not at all. What a client that is not trusted says of itself is removed all the same.
     Off,
 }
 
@@ -148,18 +148,6 @@ impl Forwarded {
             Self::Both => "both",
             Self::Off => "off",
         }
-    }
-
-    /// Whether the X-Forwarded fields are written.
-    #[must_use]
-    pub const fn names_each(self) -> bool {
-        matches!(self, Self::XForwarded | Self::Both)
-    }
-
-    /// Whether Forwarded is written.
-    #[must_use]
-    pub const fn names_one(self) -> bool {
-        matches!(self, Self::Rfc7239 | Self::Both)
     }
 }
 

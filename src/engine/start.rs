@@ -236,6 +236,8 @@ fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy {
         headers: listener.limits.headers,
         tries: pool.retry.tries,
         client_is_tls: false,
+        trusted_proxies: listener.trusted_proxies.clone(),
+        forwarded: listener.forwarded,
     }
 }
 

@@ -33,8 +33,33 @@ pub struct Forward<'a> {
     /// Whether the peer is a proxy whose X-Forwarded fields are believed: then `client` is
     /// appended to them. Otherwise they are replaced, and others of that sort removed.
     pub trusted: bool,
+    /// In which fields that is said.
+    pub told: Told,
     /// Whether an upgrade is asked of the backend as the client asks it of us.
     pub upgrade: bool,
+}
+
+/// In which fields a backend is told who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// X-Forwarded-For, -Proto and -Host.
+    Each,
+    /// Forwarded, RFC 7239.
+    One,
+    /// All of them.
+    Both,
+    /// In none.
+    Nothing,
+}
+
+impl Told {
+    const fn each(self) -> bool {
+        matches!(self, Self::Each | Self::Both)
+    }
+
+    const fn one(self) -> bool {
+        matches!(self, Self::One | Self::Both)
+    }
 }
 
 /// Which Host a backend is told.
@@ -75,13 +100,20 @@ pub fn request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Fo
     out.extend_from_slice(CRLF);
     let upgrade = forward.upgrade && head.cuts.has(Cut::Upgrade);
     copy(out, bytes, head.fields_at, &head.cuts, |cut| match cut {
-        Cut::Hop | Cut::ForwardedFor => false,
+        Cut::Hop => false,
+        // What is believed travels as it came, unless it is gone on with.
+        Cut::ForwardedFor => forward.trusted && !forward.told.each(),
         Cut::Trailer => head.framing == Framing::Chunked,
         Cut::Upgrade => upgrade,
         Cut::ForwardedProto | Cut::ForwardedHost | Cut::Forwarding => forward.trusted,
     });
     via(out, head.version);
-    forwarded(out, bytes, head, forward);
+    if forward.told.each() {
+        x_forwarded(out, bytes, head, forward);
+    }
+    if forward.told.one() {
+        forwarded(out, bytes, head, forward);
+    }
     if upgrade {
         out.extend_from_slice(b"Connection: upgrade\r\n");
     }
@@ -256,7 +288,27 @@ fn via(out: &mut Vec<u8>, version: Version) {
     });
 }
 
+/// RFC 7239 section 4: a proxy adds itself behind what came, in a line of its own if it likes.
 fn forwarded(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Forward<'_>) {
+    out.extend_from_slice(b"Forwarded: for=");
+    let is_v6 = forward.client.to_canonical().is_ipv6();
+    // Section 6: an IPv6 address is in brackets, and so in quotes.
+    out.extend_from_slice(if is_v6 { b"\"[" } else { b"" });
+    address(out, forward.client);
+    out.extend_from_slice(if is_v6 { b"]\"" } else { b"" });
+    out.extend_from_slice(b";proto=");
+    out.extend_from_slice(forward.scheme.as_bytes());
+    let host = head.host(bytes);
+    if !host.is_empty() {
+        // A host has neither quotes nor backslashes.
+        out.extend_from_slice(b";host=\"");
+        out.extend_from_slice(host);
+        out.push(b'"');
+    }
+    out.extend_from_slice(CRLF);
+}
+
+fn x_forwarded(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Forward<'_>) {
     out.extend_from_slice(b"X-Forwarded-For: ");
     if forward.trusted && head.cuts.has(Cut::ForwardedFor) {
         for (start, end, cut) in head.cuts.iter() {

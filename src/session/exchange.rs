@@ -32,6 +32,8 @@ use crate::http::head::RequestHead;
 pub struct Exchange {
     pub(super) policy: Rc<Policy>,
     pub(super) client: IpAddr,
+    /// Whether the client is believed what it says of others.
+    pub(super) trusted: bool,
     /// Client to server.
     pub(super) up: Half,
     /// Server to client.
@@ -173,6 +175,7 @@ impl Exchange {
     #[must_use]
     pub fn new(policy: Rc<Policy>, client: IpAddr, now: Moment) -> Self {
         Self {
+            trusted: policy.trusts(client),
             policy,
             client,
             up: Half::default(),

@@ -18,6 +18,7 @@ use super::step::Wish;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::time::Moment;
+use crate::config::Forwarded;
 use crate::http::Framing;
 use crate::http::Reason;
 use crate::http::Reject;
@@ -186,7 +187,8 @@ impl Exchange {
                 } else {
                     emit::HostRule::Literal(got.authority)
                 },
-                trusted: false,
+                trusted: self.trusted,
+                told: told(self.policy.forwarded),
                 upgrade: request.head.upgrade == Upgrade::Wanted,
             };
             emit::request(scratch, received, &request.head, &forward);
@@ -381,6 +383,15 @@ const fn too_large(reason: Reason) -> Reject {
     Reject {
         status: 431,
         reason,
+    }
+}
+
+const fn told(forwarded: Forwarded) -> emit::Told {
+    match forwarded {
+        Forwarded::XForwarded => emit::Told::Each,
+        Forwarded::Rfc7239 => emit::Told::One,
+        Forwarded::Both => emit::Told::Both,
+        Forwarded::Off => emit::Told::Nothing,
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Only data. The contract of their use is with [`super::Session`].
 
+use std::net::IpAddr;
+
 use crate::base::Fault;
 use crate::base::Side;
 use crate::config;
@@ -190,6 +192,19 @@ pub struct Policy {
     pub tries: u32,
     /// True if clients come over TLS.
     pub client_is_tls: bool,
+    /// Proxies that are believed what they say of their clients.
+    pub trusted_proxies: Vec<config::Network>,
+    /// How servers are told who asked.
+    pub forwarded: config::Forwarded,
+}
+
+impl Policy {
+    /// Whether this client is believed what it says of others.
+    #[must_use]
+    pub fn trusts(&self, client: IpAddr) -> bool {
+        let mut networks = self.trusted_proxies.iter();
+        networks.any(|network| network.contains(client))
+    }
 }
 
 impl Default for Policy {
@@ -201,6 +216,8 @@ impl Default for Policy {
             headers: limits::HEADERS_MAX,
             tries: 1,
             client_is_tls: false,
+            forwarded: config::Forwarded::default(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

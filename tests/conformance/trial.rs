@@ -75,6 +75,12 @@ pub(crate) fn head(bytes: &[u8]) -> Result<(), String> {
         scheme: "http",
         host: emit::HostRule::Literal("b"),
         trusted: bytes.len() % 2 == 1,
+        told: match bytes.len() % 5 {
+            0 => emit::Told::One,
+            1 => emit::Told::Both,
+            2 => emit::Told::Nothing,
+            _ => emit::Told::Each,
+        },
         upgrade: bytes.len() % 3 == 1,
     };
     let mut out = Vec::new();

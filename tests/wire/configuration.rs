@@ -108,6 +108,42 @@ fn a_pool_that_is_down_is_down_alone() {
 }
 
 #[test]
+fn a_trusted_proxy_is_believed_and_gone_on_with() {
+    let origin = Origin::saying("seen");
+    let listener = |more: &str| format!("[[listener]]\nlisten = \"127.0.0.1:0\"\n{more}\n");
+    let file = File::new(
+        "trusted",
+        format!(
+            "{}{}[pool.app]\nbackends = [\"{}\"]\n",
+            listener("trusted_proxies = [\"10.0.0.0/8\", \"127.0.0.0/8\"]\nforwarded = \"both\""),
+            listener("trusted_proxies = [\"10.0.0.0/8\"]"),
+            origin.url()
+        ),
+    );
+    let binary = Binary::start_with_file(file.path());
+    let seen = |at| {
+        let mut client = Client::new(at);
+        client.send(
+            "GET / HTTP/1.1\r\nHost: inner\r\nX-Forwarded-For: 192.0.2.9\r\n\
+             X-Forwarded-Proto: https\r\nX-Forwarded-Host: outer\r\nForwarded: for=x\r\n\r\n",
+        );
+        assert_eq!(client.response().expect("a response").text(), "seen");
+        origin.last_request()
+    };
+    let believed = seen(binary.addresses()[0]);
+    assert_eq!(believed.values("x-forwarded-for"), ["192.0.2.9, 127.0.0.1"]);
+    assert_eq!(believed.values("x-forwarded-proto"), ["https"]);
+    assert_eq!(believed.values("x-forwarded-host"), ["outer"]);
+    let own = "for=127.0.0.1;proto=http;host=\"inner\"";
+    assert_eq!(believed.values("forwarded"), ["for=x", own]);
+    let replaced = seen(binary.addresses()[1]);
+    assert_eq!(replaced.values("x-forwarded-for"), ["127.0.0.1"]);
+    assert_eq!(replaced.values("x-forwarded-proto"), ["http"]);
+    assert_eq!(replaced.values("x-forwarded-host"), ["inner"]);
+    assert_eq!(replaced.values("forwarded"), [""; 0]);
+}
+
+#[test]
 fn check_says_what_would_happen() {
     let file = File::new("check", "[pool.app]\nbackends = [\"http://127.0.0.1:1\"]\n");
     let outcome = run(&["--config", file.path(), "--check"]);

@@ -13,6 +13,7 @@ const PLAIN: Forward<'static> = Forward {
     scheme: "http",
     host: HostRule::Keep,
     trusted: false,
+    told: Told::Each,
     upgrade: false,
 };
 
@@ -166,6 +167,70 @@ fn one_framing_field_or_none() {
 }
 
 #[test]
+fn a_backend_is_told_in_the_fields_of_its_choice() {
+    let received = "GET / HTTP/1.1\r\nHost: a:8080\r\nX-Forwarded-For: 1.1.1.1\r\n\
+        X-Real-IP: 2.2.2.2\r\nForwarded: for=3.3.3.3\r\n\r\n";
+    let told = |told, trusted, client: &str| {
+        let forward = Forward {
+            client: client.parse().unwrap(),
+            trusted,
+            told,
+            ..PLAIN
+        };
+        let sent = sent(received, &forward);
+        let fields = sent.lines().skip(1);
+        let named = fields.filter(|line| !line.starts_with("Host:") && !line.starts_with("Via:"));
+        named
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let six = "2001:db8::1";
+    assert_eq!(told(Told::Nothing, false, six), [""; 0]);
+    assert_eq!(
+        told(Told::Nothing, true, six),
+        [
+            "X-Forwarded-For: 1.1.1.1",
+            "X-Real-IP: 2.2.2.2",
+            "Forwarded: for=3.3.3.3"
+        ]
+    );
+    assert_eq!(
+        told(Told::One, false, six),
+        ["Forwarded: for=\"[2001:db8::1]\";proto=http;host=\"a:8080\""]
+    );
+    assert_eq!(
+        told(Told::One, true, "::ffff:192.0.2.1"),
+        [
+            "X-Forwarded-For: 1.1.1.1",
+            "X-Real-IP: 2.2.2.2",
+            "Forwarded: for=3.3.3.3",
+            "Forwarded: for=192.0.2.1;proto=http;host=\"a:8080\""
+        ]
+    );
+    assert_eq!(
+        told(Told::Both, false, six),
+        [
+            "X-Forwarded-For: 2001:db8::1",
+            "X-Forwarded-Proto: http",
+            "X-Forwarded-Host: a:8080",
+            "Forwarded: for=\"[2001:db8::1]\";proto=http;host=\"a:8080\""
+        ]
+    );
+    assert_eq!(
+        told(Told::Both, true, six),
+        [
+            "X-Real-IP: 2.2.2.2",
+            "Forwarded: for=3.3.3.3",
+            "X-Forwarded-For: 1.1.1.1, 2001:db8::1",
+            "X-Forwarded-Proto: http",
+            "X-Forwarded-Host: a:8080",
+            "Forwarded: for=\"[2001:db8::1]\";proto=http;host=\"a:8080\""
+        ]
+    );
+}
+
+#[test]
 fn an_upgrade_travels_only_when_allowed() {
     let received = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     assert!(!sent(received, &PLAIN).to_lowercase().contains("upgrade"));
@@ -295,6 +360,7 @@ fn the_headroom_is_enough_at_the_extremes() {
         scheme: "https",
         host: HostRule::Literal(&host),
         trusted,
+        told: Told::Both,
         upgrade: true,
     };
     for trusted in [false, true] {

@@ -10,6 +10,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::arena::Key;
+use super::planted::Bug;
+use super::planted::planted;
 use super::time::Moment;
 
 /// Below this length the heap is not worth rebuilding.
@@ -33,7 +35,7 @@ impl Timers {
         }
         match self.armed[index] {
             Some((generation, armed)) if generation == key.generation => {
-                if armed <= at {
+                if armed <= at || planted(Bug::DeadlineNotRearmed) {
                     return;
                 }
             }

@@ -22,6 +22,8 @@ use crate::base::Fault;
 use crate::base::Side;
 use crate::base::Socket;
 use crate::base::arena::Key;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::base::time::Span;
 use crate::limits;
 use crate::session::Outcome;
@@ -37,7 +39,7 @@ impl Engine {
         let hub = &self.hub;
         let waits = hub.accept_retry.is_some_and(|at| at > hub.now);
         !waits
-            && hub.sessions < hub.sessions_max
+            && (hub.sessions < hub.sessions_max || planted(Bug::FullHouseSpins))
             && hub.names.is_started(hub.now)
             && hub.listeners.iter().any(|listener| listener.ready)
     }
@@ -73,12 +75,15 @@ impl Engine {
                 hub.listeners[at].ready = false;
             }
             // That one connection died in the queue; there may be others behind it.
-            Err(error) if Fault::from_io(&error) == Fault::Reset => {}
+            Err(error) if Fault::from_io(&error) == Fault::Reset => {
+                hub.listeners[at].ready = !planted(Bug::AbortedAcceptStops);
+            }
             Err(error) => {
                 hub.tally.count(Event::AcceptPaused);
                 chronicle::accept_trouble(Fault::from_io(&error), hub);
                 hub.pipes.clear(kernel);
                 hub.accept_retry = Some(hub.now + ACCEPT_RETRY);
+                hub.listeners[at].ready = !planted(Bug::ListenerLostWhenExhausted);
                 return false;
             }
         }
@@ -105,7 +110,9 @@ impl Engine {
             return;
         };
         hub.sessions -= 1;
-        hub.timers.disarm(key);
+        if !planted(Bug::DeadlineOutlivesSession) {
+            hub.timers.disarm(key);
+        }
         if outcome == Outcome::ClientGone {
             upstream::abort_server(&mut slot, hub, kernel);
         } else {
@@ -119,11 +126,13 @@ impl Engine {
             ..
         } = slot;
         for side in [Side::Client, Side::Server] {
-            if let Some(window) = session.half_mut(side).surrender() {
+            if let Some(window) = session.half_mut(side).surrender()
+                && !planted(Bug::WindowLeaks)
+            {
                 hub.give(window);
             }
         }
-        if outcome.is_broken() {
+        if outcome.is_broken() && !planted(Bug::CutBodyClosesCleanly) {
             hub.abort(client, kernel);
         } else {
             hub.close(client, kernel);
@@ -173,7 +182,7 @@ impl Engine {
     /// True once the drain is over: nobody is left, or the time is.
     pub(super) fn drained(&mut self, kernel: &mut dyn Kernel) -> Option<Turn> {
         let deadline = self.hub.drain.deadline?;
-        if self.hub.sessions == 0 {
+        if self.hub.sessions == 0 || planted(Bug::DrainCutsRequests) {
             return Some(self.cut_all(kernel));
         }
         (deadline <= self.hub.now).then(|| self.cut_all(kernel))

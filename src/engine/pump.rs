@@ -12,6 +12,8 @@ use super::upstream;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::arena::Key;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::limits;
 use crate::session::Outcome;
 use crate::session::Step;
@@ -34,8 +36,13 @@ pub(super) enum Ran {
 /// Runs the session in `slot`.
 pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> Ran {
     let mut bytes = 0;
-    for _ in 0..limits::STEPS_PER_RUN {
-        if bytes >= limits::BYTES_PER_RUN {
+    let steps = if planted(Bug::ShareUnbounded) {
+        usize::MAX
+    } else {
+        limits::STEPS_PER_RUN
+    };
+    for _ in 0..steps {
+        if bytes >= limits::BYTES_PER_RUN && !planted(Bug::ShareUnbounded) {
             break;
         }
         chores(key, slot, hub, kernel);
@@ -129,6 +136,9 @@ fn read(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> 
             return Some(count);
         }
         Progress::Blocked => {}
+        Progress::Ended if planted(Bug::EndIsReset) => {
+            session.broke(side, Way::Reading, Fault::Reset, scratch, now);
+        }
         Progress::Ended => session.ended(side, scratch, now),
         Progress::Broke(fault) => session.broke(side, Way::Reading, fault, scratch, now),
     }

@@ -14,6 +14,8 @@ use super::pump::Ran;
 use super::slot::Tenant;
 use crate::base::arena::Arena;
 use crate::base::arena::Key;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::base::time::Moment;
 use crate::tally::Event;
 
@@ -111,7 +113,9 @@ impl Engine {
                 };
                 if let Some(link) = link {
                     link.note(ready);
-                    hub.queue.push(key);
+                    if ready.readable || !planted(Bug::WriteWakeupLost) {
+                        hub.queue.push(key);
+                    }
                 }
             }
             Some(Owner::Parked(key)) => {
@@ -169,6 +173,7 @@ impl Engine {
         chronicle::incident(slot, hub);
         match ran {
             Ran::Waits => {}
+            Ran::Again if planted(Bug::LeftoversForgotten) => {}
             Ran::Again => hub.queue.push(key),
             Ran::Starves => {
                 hub.tally.count(Event::WindowMissing);

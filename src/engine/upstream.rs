@@ -4,6 +4,8 @@
 //! Until a connection stands, nothing of a request was sent, so a failure here is never the
 //! client's: the next address, then the next server is tried at once, whatever the method.
 
+use std::io;
+
 use super::chronicle;
 use super::hub::Hub;
 use super::hub::Owner;
@@ -18,6 +20,8 @@ use crate::base::Fault;
 use crate::base::Side;
 use crate::base::TlsFault;
 use crate::base::arena::Key;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::ReuseMode;
@@ -190,18 +194,16 @@ pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn
         return;
     };
     if slot.attempt.stage == Stage::Connecting {
-        if !link.can_write() {
-            return;
-        }
-        match kernel.established(link.socket()) {
+        match verdict(link, kernel) {
             Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) => return redial(key, slot, Fault::from_io(&error), hub, kernel),
         }
         let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get(id)) else {
             return;
         };
-        if let Some(name) = &peer.tls_name {
+        let heard = planted(Bug::PlaintextBeforeHandshake) && link.can_read();
+        if let Some(name) = peer.tls_name.as_ref().filter(|_| !heard) {
             match secure(link, name, slot.pool, hub) {
                 Ok(()) => slot.attempt.stage = Stage::Handshaking,
                 Err(fault) => return redial(key, slot, fault, hub, kernel),
@@ -231,6 +233,18 @@ pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn
     }
     hub.tally.count(Event::Dialled);
     join(key, slot, link, false, hub);
+}
+
+/// What has come of a connect, as far as its socket was heard of.
+fn verdict(link: &Link, kernel: &mut dyn Kernel) -> io::Result<()> {
+    let readable = planted(Bug::ReadableMeansConnected) && link.can_read();
+    if readable || (link.can_write() && planted(Bug::ConnectVerdictSkipped)) {
+        return Ok(());
+    }
+    if !link.can_write() {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    kernel.established(link.socket())
 }
 
 /// Puts TLS on a link that has just been connected.
@@ -342,6 +356,9 @@ pub(super) fn drop_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kerne
 
 /// The server connection goes with a reset, because the client is gone.
 pub(super) fn abort_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    if planted(Bug::InFlightLeaks) {
+        slot.attempt.stage = Stage::None;
+    }
     if let Some(link) = detach(slot, hub) {
         hub.abort(link, kernel);
     }
@@ -349,5 +366,8 @@ pub(super) fn abort_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kern
 
 /// The connection under way is given up.
 fn lose(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    if planted(Bug::AbandonedSocketLeaks) {
+        slot.server = None;
+    }
     drop_server(slot, hub, kernel);
 }

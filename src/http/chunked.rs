@@ -8,6 +8,8 @@
 
 mod line;
 
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::http::Kind;
 use crate::http::Reason;
 use crate::http::Reject;
@@ -185,7 +187,7 @@ impl Chunked {
     fn data_end(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Result<bool, Reason> {
         match bytes.get(cursor.read..).unwrap_or_default() {
             [] | [b'\r'] => Ok(false),
-            [b'\r', b'\n', ..] => {
+            [cr, lf, ..] if [*cr, *lf] == *b"\r\n" || planted(Bug::ChunkEndUnchecked) => {
                 match self.keep {
                     Keep::Framing => pass(bytes, cursor, 2),
                     Keep::Data => cursor.read += 2,

@@ -11,6 +11,8 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::http::Framing;
 use crate::http::Version;
 use crate::http::head;
@@ -100,7 +102,7 @@ pub fn request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Fo
     out.extend_from_slice(CRLF);
     let upgrade = forward.upgrade && head.cuts.has(Cut::Upgrade);
     copy(out, bytes, head.fields_at, &head.cuts, |cut| match cut {
-        Cut::Hop => false,
+        Cut::Hop => planted(Bug::FramingForwardedVerbatim),
         // What is believed travels as it came, unless it is gone on with.
         Cut::ForwardedFor => forward.trusted && !forward.told.each(),
         Cut::Trailer => head.framing == Framing::Chunked,

@@ -40,6 +40,8 @@ use tokens::unpacked;
 use crate::base::Pipe;
 use crate::base::Socket;
 use crate::base::arena::Arena;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::base::time::Moment;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
@@ -285,7 +287,12 @@ impl Kernel for MioKernel {
     }
 
     fn finish(&mut self, socket: Socket) -> io::Result<()> {
-        self.stream(socket)?.shutdown(Shutdown::Write)
+        let how = if planted(Bug::FinishShutsBoth) {
+            Shutdown::Both
+        } else {
+            Shutdown::Write
+        };
+        self.stream(socket)?.shutdown(how)
     }
 
     fn close(&mut self, socket: Socket) {

@@ -7,6 +7,8 @@
 
 use super::peer::PeerId;
 use crate::base::arena::Key;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::base::time::Moment;
 
 /// One waiting connection.
@@ -78,7 +80,12 @@ impl Idle {
         turn: u64,
         now: Moment,
     ) -> Option<Taken> {
-        let parked = self.peers.get_mut(peer.0.index as usize)?;
+        let index = if planted(Bug::PoolMixesServers) {
+            0
+        } else {
+            peer.0.index as usize
+        };
+        let parked = self.peers.get_mut(index)?;
         let fit = |entry: &Parked| entry.until > now && entry.since >= since_min;
         let at = parked
             .iter()

@@ -9,6 +9,8 @@
 //! counts of any two servers differ by at most one.
 
 use super::peer::PeerId;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 
 /// Whose turn it is.
 #[derive(Debug, Default)]
@@ -89,7 +91,7 @@ impl Rotation {
         self.up.remove(place);
         self.shares.remove(place);
         self.judge_weights();
-        if place < self.cursor {
+        if place < self.cursor && !planted(Bug::RotationSkewed) {
             self.cursor -= 1;
         }
         if self.cursor >= self.up.len() {

@@ -21,6 +21,8 @@ use super::step::Wish;
 use super::tunnel::Tunnel;
 use crate::base::Fault;
 use crate::base::Side;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::http::chunked::Chunked;
@@ -221,7 +223,7 @@ impl Exchange {
             Phase::Running => self.running(can),
             Phase::Replying => self.replying(can),
             Phase::Finishing => Step::Finish(Side::Client),
-            Phase::Lingering(_) if self.up.source_ended => {
+            Phase::Lingering(_) if self.up.source_ended || planted(Bug::LingerSkipped) => {
                 self.phase = Phase::Over(Outcome::Done);
                 Step::End(Outcome::Done)
             }
@@ -289,7 +291,8 @@ impl Exchange {
     /// Whether to read from the client: its body, or ahead of it, which also shows whether the
     /// client is still there. A body that needs the memory of what is kept for a retry gets it.
     fn takes_request(&mut self) -> bool {
-        if self.up.source_ended || self.up.piped() > 0 {
+        let ended = self.up.source_ended && !planted(Bug::HalfCloseSpins);
+        if ended || self.up.piped() > 0 {
             return false;
         }
         if self.up.room() > 0 {
@@ -388,7 +391,9 @@ impl Exchange {
     }
 
     pub(super) fn wrote(&mut self, side: Side, count: usize, now: Moment) {
-        self.mark = now;
+        if !planted(Bug::WritingDoesNotCount) {
+            self.mark = now;
+        }
         match side {
             Side::Server => {
                 let keep = self

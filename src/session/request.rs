@@ -17,6 +17,8 @@ use super::step::Way;
 use super::step::Wish;
 use crate::base::Fault;
 use crate::base::Side;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::base::time::Moment;
 use crate::config::Forwarded;
 use crate::http::Framing;
@@ -47,7 +49,12 @@ impl Exchange {
                 self.mark = now;
                 self.look_for_head(scratch);
             }
-            Phase::Head(_) => self.look_for_head(scratch),
+            Phase::Head(_) => {
+                if planted(Bug::TrickleExtendsHead) {
+                    self.mark = now;
+                }
+                self.look_for_head(scratch);
+            }
             Phase::Lingering(left) => {
                 self.up.clear();
                 match left.checked_sub(count) {
@@ -146,7 +153,7 @@ impl Exchange {
             persistent: head.persistent
                 && head.upgrade != Upgrade::Wanted
                 && self.life != Life::Last,
-            replayable: idempotent,
+            replayable: idempotent || planted(Bug::PostRetried),
         });
         self.phase = Phase::Wanting(if idempotent { Wish::Any } else { Wish::Young });
     }
@@ -197,7 +204,9 @@ impl Exchange {
             self.welcome_body();
             self.judge_body(scratch);
         } else {
-            self.up.rewind();
+            if !planted(Bug::RetrySendsRest) {
+                self.up.rewind();
+            }
             self.rename(got, scratch);
         }
     }
@@ -258,6 +267,11 @@ impl Exchange {
                 }
                 Err(reject) => self.break_request(reject, scratch),
             },
+            Sending::Whole if planted(Bug::UpgradeBeforeConsent) => {
+                if request.head.upgrade == Upgrade::Wanted {
+                    self.up.pass(self.up.unjudged().len());
+                }
+            }
             Sending::Whole => {}
         }
         self.discard_for_deaf();

@@ -16,6 +16,8 @@ use super::exchange::Server;
 use super::step::Cause;
 use super::step::Wish;
 use crate::base::Fault;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::http::Framing;
@@ -40,7 +42,7 @@ impl Exchange {
         let Some(request) = &mut self.request else {
             return;
         };
-        if request.replayable {
+        if request.replayable && !planted(Bug::RetryAfterAnswerBegan) {
             request.replayable = false;
             self.up.release();
         }
@@ -83,7 +85,8 @@ impl Exchange {
             let head = head::response(&self.down.unjudged()[..found], to_head)?;
             scratch.clear();
             self.mark = now;
-            if head.status == 101 {
+            let agreed = head.status == 200 && planted(Bug::OkIsUpgrade);
+            if head.status == 101 || (agreed && request.head.upgrade == Upgrade::Wanted) {
                 return self.switch(&head, found, scratch);
             }
             let keeps = *keeps && head.persistent;
@@ -95,6 +98,9 @@ impl Exchange {
                     keeps,
                 };
                 self.pass_interim(&head, found, interims, scratch)?;
+                if planted(Bug::FinalBehindInterimLost) {
+                    break;
+                }
             } else {
                 self.begin_answer(&head, found, keeps, scratch);
             }
@@ -245,13 +251,16 @@ impl Exchange {
         }
         let sent = matches!(request.sending, Sending::Whole)
             && self.up.pending().is_empty()
-            && self.up.piped() == 0;
+            && self.up.piped() == 0
+            || planted(Bug::EarlyAnswerReused);
         let surplus = self.down.unjudged().len();
         let clean = sent
-            && surplus == 0
+            && (surplus == 0 || planted(Bug::SurplusConnectionReused))
             && matches!(self.server_keep, Keep::For(_))
             && matches!(self.server, Server::Attached { deaf: false, .. });
-        self.down.drop_unjudged();
+        if !planted(Bug::SurplusBytesKept) {
+            self.down.drop_unjudged();
+        }
         self.up.discard_pending();
         self.server = Server::Leaving { clean };
     }
@@ -278,11 +287,16 @@ impl Exchange {
         let Some(request) = &mut self.request else {
             return;
         };
+        let chunked = matches!(request.receiving, Receiving::Chunked(_)) && fault.is_none();
+        if chunked && planted(Bug::CutChunksLookWhole) {
+            request.receiving = Receiving::UntilClose { chunks: true };
+        }
         match &request.receiving {
             Receiving::Head { .. } => {
                 let began = !self.down.unjudged().is_empty();
                 let fault = fault.unwrap_or(Fault::Ended);
-                if began || !self.retry() {
+                let final_word = began && !planted(Bug::RetryAfterAnswerBegan);
+                if final_word || !self.retry() {
                     self.down.drop_unjudged();
                     self.answer(502, Cause::ServerBroke(fault), scratch);
                 }
@@ -313,7 +327,8 @@ impl Exchange {
             return false;
         };
         let quiet = matches!(request.receiving, Receiving::Head { interims: 0, .. });
-        if !quiet || !request.replayable || request.tries >= self.policy.tries {
+        let never = planted(Bug::NeverRetries);
+        if never || !quiet || !request.replayable || request.tries >= self.policy.tries {
             return false;
         }
         self.server = Server::Leaving { clean: false };

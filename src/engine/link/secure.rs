@@ -13,6 +13,8 @@ use super::wire::WRITABLE;
 use super::wire::Wire;
 use crate::base::Fault;
 use crate::base::TlsFault;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::engine::kernel::Kernel;
 use crate::limits;
 use crate::tls::channel::Channel;
@@ -143,6 +145,7 @@ pub(super) fn drain(channel: &mut Channel, wire: &mut Wire, kernel: &mut dyn Ker
         }
         match channel.emit(&mut Bridge { wire, kernel }) {
             Ok(0) => return Effort::Blocked,
+            Ok(_) if planted(Bug::TlsFlushesOnce) => return Effort::Done,
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Effort::Blocked,
             Err(error) => return Effort::Broke(Fault::from_io(&error)),

@@ -9,6 +9,8 @@ use std::io::Write;
 
 use crate::base::Pipe;
 use crate::base::Socket;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::engine::kernel::Kernel;
 
 /// A socket and what is known about it.
@@ -41,6 +43,9 @@ impl Wire {
         kernel: &mut dyn Kernel,
         into: &mut [u8],
     ) -> io::Result<usize> {
+        if planted(Bug::HangUpIsEnd) && self.has(ENDED) {
+            return Ok(0);
+        }
         let result = kernel.read(self.socket, into);
         match &result {
             // The kernel tells a reset or a timeout once, to whichever verb comes first, and from
@@ -49,10 +54,15 @@ impl Wire {
                 self.clear(READABLE);
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
+            Ok(0) if planted(Bug::HalfCloseSpins) => {}
+            Ok(0) if planted(Bug::ReadEndClearsWritable) => self.clear(READABLE | WRITABLE),
             Ok(0) => self.clear(READABLE | ENDED),
             // Empty, unless the end was announced: then that is still to be read, and no edge
             // will tell of it again.
             Ok(count) if *count < into.len() && !self.has(ENDED) => self.clear(READABLE),
+            Ok(count) if *count < into.len() && planted(Bug::ShortReadForgetsEnd) => {
+                self.clear(READABLE);
+            }
             Ok(_) => {}
             Err(error) => {
                 self.clear(READABLE);

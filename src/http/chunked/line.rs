@@ -4,6 +4,8 @@
 //! and a NUL; each of these has let requests be smuggled, so it is not used. Called by the walker
 //! over chunks alone.
 
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::http::Reason;
 use crate::http::head::is_token_byte;
 use crate::limits;
@@ -111,6 +113,7 @@ fn extensions(bytes: &[u8]) -> Result<Option<usize>, Reason> {
         let token = is_token_byte(*byte);
         part = match (part, *byte) {
             (Part::Name | Part::Value | Part::QuotedEnd, b'\r') => return Ok(Some(index)),
+            (_, b'\n') if planted(Bug::LfInExtension) => part,
             (_, b'\n') => return Err(Reason::BareLf),
             (Part::NameStart | Part::Name, _) if token => Part::Name,
             (Part::ValueStart | Part::Value, _) if token => Part::Value,

@@ -6,6 +6,8 @@ use std::mem::MaybeUninit;
 use httparse::Header;
 use httparse::Status;
 
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::http::Framing;
 use crate::http::Kind;
 use crate::http::Reason;
@@ -104,7 +106,7 @@ fn finish(
     // 204 and 1xx may not even tell a length; a backend that does is out of step (RFC 9110 8.6).
     let forbidden = status < 200 || status == 204;
     let contradicts = forbidden && (survey.length.is_some() || survey.coding != Coding::Absent);
-    let bodiless = forbidden || status == 304 || to_head;
+    let bodiless = forbidden || status == 304 || (to_head && !planted(Bug::HeadAnswerHasBody));
     let framing = if bodiless {
         Framing::None
     } else if said == Framing::None {

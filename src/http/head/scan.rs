@@ -7,6 +7,8 @@
 
 use super::search::low_byte;
 use super::search::unwelcome;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::http::Kind;
 use crate::http::Reason;
 use crate::http::Reject;
@@ -97,6 +99,7 @@ impl HeadScan {
                     }
                 }
                 [b'\t', ..] => self.at = offset(found + 1),
+                [b'\n', ..] if planted(Bug::BareLfAccepted) => self.at = offset(found + 1),
                 [byte, ..] => return Err(unwelcome(*byte)),
             }
         }

@@ -9,6 +9,8 @@ use std::ptr;
 
 use httparse::Header;
 
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::http::Framing;
 use crate::http::Kind;
 use crate::http::Reason;
@@ -251,7 +253,9 @@ impl<'a> Survey<'a> {
         match (self.coding, self.length) {
             (Coding::Absent, Some(length)) => Ok(Framing::Length(length)),
             (Coding::Absent, None) => Ok(Framing::None),
+            (Coding::Chunked, Some(_)) if planted(Bug::LengthBesideCoding) => Ok(Framing::Chunked),
             (_, Some(_)) => Err(Reason::LengthWithCoding),
+            (Coding::Chunked, None) if planted(Bug::CodingInHttp10) => Ok(Framing::Chunked),
             (_, None) if version == Version::Http10 => Err(Reason::CodingInHttp10),
             (Coding::Chunked, None) => Ok(Framing::Chunked),
             (Coding::Unknown, None) => Err(Reason::CodingUnknown),
@@ -304,7 +308,8 @@ pub(super) fn plain_number(digits: &[u8]) -> Option<u64> {
 /// Judges one Transfer-Encoding value, RFC 9112 section 7: a list of codings, each a token with
 /// parameters.
 fn coding(value: &[u8]) -> Coding {
-    if value.eq_ignore_ascii_case(b"chunked") {
+    let ends = |value: &[u8]| value.to_ascii_lowercase().ends_with(b"chunked");
+    if value.eq_ignore_ascii_case(b"chunked") || (planted(Bug::CodingGuessed) && ends(value)) {
         return Coding::Chunked;
     }
     let mut chunked_before = false;
@@ -348,6 +353,7 @@ fn line_end(bytes: &[u8], at: usize) -> Result<usize, Reason> {
     let blank = blanks(rest);
     match rest.get(blank..).unwrap_or_default() {
         [b'\r', b'\n', ..] => Ok(at + blank + 2),
+        [b'\n', ..] if planted(Bug::BareLfAccepted) => Ok(at + blank + 1),
         [b'\n', ..] => Err(Reason::BareLf),
         _ => Err(Reason::BareCr),
     }

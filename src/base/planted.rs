@@ -32,6 +32,11 @@ pub enum Bug {
     /// Whoever is busy is served until it has nothing more (HAProxy before `tune.runqueue-depth`).
     ShareUnbounded,
 
+    /// A pipe that takes no more is a socket that has no more (Sozu PR #1323).
+    FullPipeMeansEmpty,
+    /// A pipe with bytes in it is lent to the next session (what HAProxy's `put_pipe` looks for).
+    PipeKeepsBytes,
+
     /// Plaintext that was decrypted with other bytes waits for the socket (tokio-rs/tls #77).
     TlsPlaintextIgnored,
     /// One write of ciphertext has to be enough (Sozu 3072ea38: answers over 4.5 MB were cut).
@@ -129,7 +134,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 56] = [
         Self::ShortReadForgetsEnd,
         Self::ReadEndClearsWritable,
         Self::WriteWakeupLost,
@@ -141,6 +146,8 @@ impl Bug {
         Self::StaleKeyAccepted,
         Self::LeftoversForgotten,
         Self::ShareUnbounded,
+        Self::FullPipeMeansEmpty,
+        Self::PipeKeepsBytes,
         Self::TlsPlaintextIgnored,
         Self::TlsFlushesOnce,
         Self::CloseNotifyUnsent,

@@ -2,6 +2,8 @@
 
 use super::kernel::Kernel;
 use crate::base::Pipe;
+use crate::base::planted::Bug;
+use crate::base::planted::planted;
 use crate::limits;
 
 /// The pipes of a session, by the side that the bytes come from.
@@ -45,7 +47,8 @@ impl Stock {
     /// Takes one back. What holds bytes is closed: they must not come out for somebody else.
     pub(super) fn give(&mut self, held: Held, kernel: &mut dyn Kernel) {
         self.lent -= 1;
-        if held.count == 0 && self.spare.len() < limits::PIPES_SPARE_MAX {
+        let empty = held.count == 0 || planted(Bug::PipeKeepsBytes);
+        if empty && self.spare.len() < limits::PIPES_SPARE_MAX {
             self.spare.push(held.pipe);
         } else {
             kernel.burst(held.pipe);

@@ -164,7 +164,9 @@ impl Tunnel {
     }
 
     pub(super) fn poured(&mut self, side: Side, count: usize, now: Moment) {
-        self.mark = now;
+        if !planted(Bug::WritingDoesNotCount) {
+            self.mark = now;
+        }
         self.half_mut(side.other()).poured(count);
     }
 

@@ -172,6 +172,7 @@ impl Executable {
         }
         if stage.seeds > 0 {
             command.env("TIDEGATE_SEEDS", stage.seeds.to_string());
+            command.env("TIDEGATE_REQUESTS", "0");
         }
         if !stage.skip.is_empty() {
             command.args(["--skip", stage.skip]);

@@ -22,6 +22,7 @@ mod relay;
 mod scene;
 mod script;
 mod selftest;
+mod share;
 mod shrink;
 mod storm;
 mod sweep;

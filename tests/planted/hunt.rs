@@ -50,13 +50,26 @@ const fn stage(name: &'static str, seeds: u32, skip: &'static str) -> Stage {
     Stage { name, seeds, skip }
 }
 
+/// Its unit tests.
+const LIBRARY: &str = "tidegate";
+
+/// Everything that [`Hunt::run`] goes through.
+pub(crate) const EVERYTHING: [&str; 6] = [
+    "sim",
+    "kernel_contract",
+    "conformance",
+    LIBRARY,
+    "descriptors",
+    "wire",
+];
+
 /// What is tried when: worlds first, real sockets last, and then very many worlds.
 const ORDER: [Stage; 9] = [
     stage("sim", 40, ""),
     stage("sim", 400, ""),
     stage("kernel_contract", 0, ""),
     stage("conformance", 0, "socket::"),
-    stage("tidegate", 0, ""),
+    stage(LIBRARY, 0, ""),
     stage("descriptors", 0, ""),
     stage("wire", 0, ""),
     stage("conformance", 0, ""),
@@ -76,8 +89,8 @@ const STILL_MAX: u32 = 60;
 static ALONE: Mutex<()> = Mutex::new(());
 
 impl Hunt {
-    /// Builds the tests that `targets`, arguments for cargo, name: all, if none are.
-    pub(crate) fn new(targets: &[&str]) -> Self {
+    /// Builds the tests of these names.
+    pub(crate) fn new(names: &[&str]) -> Self {
         // A hunt that failed leaves nothing behind that the next one could trip over.
         let alone = ALONE
             .lock()
@@ -103,8 +116,8 @@ impl Hunt {
         let output = command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .args(["test", "--locked", "--no-run", "--features", "planted"])
-            .args(["--message-format", "json"])
-            .args(targets)
+            .args(["--message-format", "json-render-diagnostics"])
+            .args(names.iter().flat_map(|name| target(name)))
             .env_remove("TIDEGATE_PLANTED")
             .output()
             .expect("cargo runs");
@@ -112,9 +125,9 @@ impl Hunt {
         assert!(output.status.success(), "the tests do not build:\n{errors}");
         let messages = String::from_utf8(output.stdout).expect("messages are text");
         let executables: Vec<_> = messages.lines().filter_map(executable).collect();
-        for Stage { name, .. } in ORDER {
-            let built = executables.iter().any(|built| built.name == name);
-            assert!(built || !targets.is_empty(), "there is no test {name}");
+        for name in names {
+            let built = executables.iter().any(|built| built.name == *name);
+            assert!(built, "there is no test {name}");
         }
         Self {
             executables,
@@ -124,17 +137,17 @@ impl Hunt {
 
     /// Asserts that nothing fails while no bug is live.
     pub(crate) fn assert_healthy(&self) {
-        let found = self.run_all(None);
+        let found = self.run(None);
         let said = format!("{found}");
         assert!(found.by.is_none(), "without any bug: {said}");
     }
 
     /// Goes through the tests until one fails.
     pub(crate) fn find(&self, bug: &str) -> Found {
-        self.run_all(Some(bug))
+        self.run(Some(bug))
     }
 
-    fn run_all(&self, bug: Option<&str>) -> Found {
+    fn run(&self, bug: Option<&str>) -> Found {
         let before = children_seconds();
         let mut by = None;
         for stage in ORDER {
@@ -247,6 +260,14 @@ fn complaint(told: &str) -> Option<String> {
         .lines()
         .skip_while(|line| !line.contains("panicked at"));
     Some(lines.nth(1)?.chars().take(90).collect())
+}
+
+/// How cargo is told to build the tests of that name.
+fn target<'a>(name: &'a str) -> Vec<&'a str> {
+    match name {
+        LIBRARY => vec!["--lib"],
+        other => vec!["--test", other],
+    }
 }
 
 /// What one message of cargo's says of a test that was built.

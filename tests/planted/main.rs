@@ -58,7 +58,7 @@ fn the_canary_is_found() {
     if !is_planted() {
         return;
     }
-    let hunt = Hunt::new(&["--test", "sim"]);
+    let hunt = Hunt::new(&["sim"]);
     hunt.assert_healthy();
     let found = hunt.find(CANARY);
     println!("{CANARY}: {found}");
@@ -70,7 +70,7 @@ fn every_bug_is_found() {
     if !is_planted() {
         return;
     }
-    let hunt = Hunt::new(&[]);
+    let hunt = Hunt::new(&hunt::EVERYTHING);
     hunt.assert_healthy();
     let wanted = std::env::var("TIDEGATE_PLANTED").ok();
     let bugs = bugs();

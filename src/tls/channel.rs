@@ -9,14 +9,12 @@ use std::io;
 use std::io::Read;
 use std::io::Write;
 
-use rustls::Connection;
-use rustls::HandshakeKind;
-
+use super::machine::Complaint;
+use super::machine::Machine;
 use crate::base::Fault;
 use crate::base::TlsFault;
 use crate::base::planted::Bug;
 use crate::base::planted::planted;
-use crate::limits;
 
 /// One end of a TLS connection.
 ///
@@ -26,9 +24,9 @@ use crate::limits;
 /// wrote: handshake messages, tickets, alerts.
 #[derive(Debug)]
 pub struct Channel {
-    connection: Connection,
+    machine: Box<dyn Machine>,
     end: End,
-    complaint: Option<rustls::Error>,
+    complaint: Option<Complaint>,
     /// Plaintext can be read without absorbing more.
     waiting: bool,
     /// `read` has told how the stream ended.
@@ -36,10 +34,9 @@ pub struct Channel {
 }
 
 impl Channel {
-    pub(super) fn new(mut connection: Connection) -> Self {
-        connection.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
+    pub(super) fn new(machine: Box<dyn Machine>) -> Self {
         Self {
-            connection,
+            machine,
             end: End::Open,
             complaint: None,
             waiting: false,
@@ -57,7 +54,7 @@ impl Channel {
         if self.end != End::Open {
             return Ok(0);
         }
-        let taken = match self.connection.read_tls(from) {
+        let taken = match self.machine.take(from) {
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 // A handshake message larger than the library is willing to collect.
@@ -66,14 +63,14 @@ impl Channel {
             }
             Err(error) => return Err(error),
         };
-        match self.connection.process_new_packets() {
-            Ok(state) if state.peer_has_closed() => self.end = End::Closed,
-            Ok(_) if taken == 0 && planted(Bug::CutStreamLooksClosed) => self.end = End::Closed,
-            Ok(_) if taken == 0 => self.end = End::Broken(Fault::Ended),
-            Ok(_) => {}
-            Err(error) => {
-                self.end = End::Broken(fault(&error));
-                self.complaint = Some(error);
+        match self.machine.digest() {
+            Ok(true) => self.end = End::Closed,
+            Ok(false) if taken == 0 && planted(Bug::CutStreamLooksClosed) => self.end = End::Closed,
+            Ok(false) if taken == 0 => self.end = End::Broken(Fault::Ended),
+            Ok(false) => {}
+            Err(complaint) => {
+                self.end = End::Broken(Fault::Tls(complaint.fault));
+                self.complaint = Some(complaint);
             }
         }
         self.look();
@@ -85,14 +82,14 @@ impl Channel {
     /// # Errors
     /// Those of `to`.
     pub fn emit(&mut self, to: &mut dyn Write) -> io::Result<usize> {
-        self.connection.write_tls(to)
+        self.machine.give(to)
     }
 
     /// Reads plaintext. Before the handshake is complete, certificate and name included, there is
     /// none, whatever the peer has sent.
     pub fn read(&mut self, into: &mut [u8]) -> Outcome {
         if self.waiting && !into.is_empty() {
-            let count = self.connection.reader().read(into).unwrap_or(0);
+            let count = self.machine.read(into);
             self.look();
             if count > 0 {
                 return Outcome::Moved(count);
@@ -115,25 +112,25 @@ impl Channel {
         if self.handshaking() {
             return 0;
         }
-        self.connection.writer().write(from).unwrap_or(0)
+        self.machine.write(from)
     }
 
     /// Says that no more plaintext will come (close_notify, RFC 8446 section 6.1). Once; emitted
     /// like everything else.
     pub fn finish(&mut self) {
-        self.connection.send_close_notify();
+        self.machine.notify();
     }
 
     /// Whether the handshake is still going on.
     #[must_use]
     pub fn handshaking(&self) -> bool {
-        self.connection.is_handshaking()
+        self.machine.handshaking()
     }
 
     /// Whether there is something to emit.
     #[must_use]
     pub fn wants_write(&self) -> bool {
-        self.connection.wants_write()
+        self.machine.wants_write()
     }
 
     /// Whether [`Channel::read`] has news that needs no more ciphertext: plaintext, or how the
@@ -168,22 +165,19 @@ impl Channel {
     /// The fault in the library's words, for a log.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
-        self.complaint.as_ref().map(ToString::to_string)
+        self.complaint
+            .as_ref()
+            .map(|complaint| complaint.words.clone())
     }
 
     /// Whether an earlier session was taken up again, without a certificate and its check.
     #[must_use]
     pub fn resumed(&self) -> bool {
-        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
+        self.machine.resumed()
     }
 
-    /// Asks the library itself whether plaintext waits: what it reports after processing is
-    /// missing when processing fails, although records before the bad one were good.
     fn look(&mut self) {
-        self.waiting = !self.handshaking()
-            && (self.connection.reader())
-                .into_first_chunk()
-                .is_ok_and(|chunk| !chunk.is_empty());
+        self.waiting = !self.handshaking() && self.machine.holds_plaintext();
     }
 }
 
@@ -209,20 +203,4 @@ enum End {
     Closed,
     /// No more can come.
     Broken(Fault),
-}
-
-/// What an operator can act on: the certificate, the peer's refusal, or the rest.
-fn fault(error: &rustls::Error) -> Fault {
-    use rustls::Error as Cause;
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the library's list is open-ended"
-    )]
-    Fault::Tls(match error {
-        Cause::InvalidCertificate(_)
-        | Cause::InvalidCertRevocationList(_)
-        | Cause::NoCertificatesPresented => TlsFault::Certificate,
-        Cause::AlertReceived(_) => TlsFault::Alert,
-        _ => TlsFault::Protocol,
-    })
 }

@@ -1,5 +1,6 @@
 //! Certificates for tests, made on the spot: none in the tree that could expire there.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rcgen::BasicConstraints;
@@ -7,7 +8,6 @@ use rcgen::CertificateParams;
 use rcgen::CertifiedIssuer;
 use rcgen::IsCa;
 use rcgen::KeyPair;
-use rustls::ServerConfig;
 
 use crate::tls::ClientTls;
 use crate::tls::ServerTls;
@@ -56,11 +56,14 @@ pub(crate) fn pair(name: &str) -> (ClientTls, ServerTls) {
 
 /// The same, with a server that sends so many tickets after each handshake.
 pub(crate) fn pair_with_tickets(name: &str, count: usize) -> (ClientTls, ServerTls) {
-    let (client, server) = pair(name);
-    let mut config = ServerConfig::clone(&server.config);
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue(name);
+    let mut config = ServerTls::settings(certificate.as_bytes(), key.as_bytes()).unwrap();
     config.send_tls13_tickets = count;
-    let config = Arc::new(config);
-    (client, ServerTls { config })
+    (
+        ClientTls::new(Some(authority.pem().as_bytes()), true).unwrap(),
+        ServerTls::simulated(Rc::new(Arc::new(config))),
+    )
 }
 
 /// RFC 7468.

@@ -7,8 +7,10 @@
 //! for the dates in certificates and its random source for keys; nothing else is ambient.
 
 pub mod channel;
+pub mod machine;
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -34,13 +36,14 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::limits;
 use channel::Channel;
+use machine::Machine;
 
 /// How to speak TLS to servers: whom to trust, and the sessions that can be resumed. One serves
 /// all backends of a pool; cloning it is cheap and shares the sessions, which are kept by server
 /// name, [`limits::TLS_SESSIONS_MAX`] at most.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
-    config: Arc<ClientConfig>,
+    source: Rc<dyn Source>,
 }
 
 impl ClientTls {
@@ -73,9 +76,14 @@ impl ClientTls {
         config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS_MAX);
         // Early data can be replayed by whoever recorded it (RFC 8446 section 8).
         config.enable_early_data = false;
-        Ok(Self {
-            config: Arc::new(config),
-        })
+        Ok(Self::simulated(Rc::new(Arc::new(config))))
+    }
+
+    /// For tests only: machines from elsewhere, be it the library set up in another way or no
+    /// TLS at all. Whoever uses this says whom it trusts.
+    #[must_use]
+    pub fn simulated(source: Rc<dyn Source>) -> Self {
+        Self { source }
     }
 
     /// A connection to the server called `server_name`, a DNS name or an IP address, with or
@@ -90,17 +98,25 @@ impl ClientTls {
             .unwrap_or(server_name);
         // The root's dot belongs to DNS, not to the certificate.
         let bare = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
-        let name = ServerName::try_from(bare).map_err(|_| TlsSetupError::BadServerName)?;
-        let connection = ClientConnection::new(Arc::clone(&self.config), name)
-            .map_err(TlsSetupError::library)?;
-        Ok(Channel::new(Connection::Client(connection)))
+        Ok(Channel::new(self.source.machine(&bare)?))
+    }
+}
+
+impl Source for Arc<ClientConfig> {
+    fn machine(&self, server_name: &str) -> Result<Box<dyn Machine>, TlsSetupError> {
+        let name = ServerName::try_from(server_name.to_owned())
+            .map_err(|_| TlsSetupError::BadServerName)?;
+        let mut connection =
+            ClientConnection::new(Self::clone(self), name).map_err(TlsSetupError::library)?;
+        connection.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
+        Ok(Box::new(Connection::Client(connection)))
     }
 }
 
 /// How to speak TLS to clients: one certificate chain and its key, for all names.
 #[derive(Clone, Debug)]
 pub struct ServerTls {
-    config: Arc<ServerConfig>,
+    source: Rc<dyn Source>,
 }
 
 impl ServerTls {
@@ -110,6 +126,11 @@ impl ServerTls {
     /// # Errors
     /// If there is no certificate or key, one cannot be read, or they do not belong together.
     pub fn new(certificate_pem: &[u8], key_pem: &[u8]) -> Result<Self, TlsSetupError> {
+        let config = Self::settings(certificate_pem, key_pem)?;
+        Ok(Self::simulated(Rc::new(Arc::new(config))))
+    }
+
+    fn settings(certificate_pem: &[u8], key_pem: &[u8]) -> Result<ServerConfig, TlsSetupError> {
         let chain = certificates(certificate_pem)?;
         let key = private_key(key_pem)?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -122,9 +143,14 @@ impl ServerTls {
             })?;
         config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
         config.ticketer = ring::Ticketer::new().map_err(TlsSetupError::library)?;
-        Ok(Self {
-            config: Arc::new(config),
-        })
+        Ok(config)
+    }
+
+    /// For tests only: machines from elsewhere, be it the library set up in another way or no
+    /// TLS at all.
+    #[must_use]
+    pub fn simulated(source: Rc<dyn Source>) -> Self {
+        Self { source }
     }
 
     /// The server's end of a connection that a client has opened.
@@ -132,10 +158,28 @@ impl ServerTls {
     /// # Errors
     /// Only if the library rejects its own configuration.
     pub fn accept(&self) -> Result<Channel, TlsSetupError> {
-        let connection =
-            ServerConnection::new(Arc::clone(&self.config)).map_err(TlsSetupError::library)?;
-        Ok(Channel::new(Connection::Server(connection)))
+        Ok(Channel::new(self.source.machine("")?))
     }
+}
+
+impl Source for Arc<ServerConfig> {
+    fn machine(&self, _server_name: &str) -> Result<Box<dyn Machine>, TlsSetupError> {
+        let mut connection =
+            ServerConnection::new(Self::clone(self)).map_err(TlsSetupError::library)?;
+        connection.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
+        Ok(Box::new(Connection::Server(connection)))
+    }
+}
+
+/// Where the machines of one side come from. The only implementations in the program are the
+/// library's; tests have others.
+pub trait Source: fmt::Debug {
+    /// A new machine. `server_name` is whom a client wants to speak to, without a URL's brackets
+    /// and the root's dot, in lower case; a server is given an empty one.
+    ///
+    /// # Errors
+    /// If the name is no name, or the machine cannot be made.
+    fn machine(&self, server_name: &str) -> Result<Box<dyn Machine>, TlsSetupError>;
 }
 
 /// Why TLS could not be set up from what the user gave.

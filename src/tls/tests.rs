@@ -369,7 +369,7 @@ fn a_server_of_the_older_version_works_and_resumes() {
     let client = ClientTls::new(Some(authority.pem().as_bytes()), true).unwrap();
     for resumed in [false, true] {
         let server = ServerConnection::new(Arc::clone(&config)).unwrap();
-        let server = Channel::new(Connection::Server(server));
+        let server = Channel::new(Box::new(Connection::Server(server)));
         let mut bench = Bench::new(client.connect("origin.test").unwrap(), server, &[1]);
         bench.settle();
         assert_eq!(bench.client.resumed(), resumed);

@@ -57,11 +57,7 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
             Step::Write(side) => bytes += write(side, slot, hub, kernel),
             Step::Fill(side) => bytes += splice::fill(side, slot, hub, kernel),
             Step::Pour(side) => bytes += splice::pour(side, slot, hub, kernel),
-            Step::Finish(side) => {
-                if !finish(side, slot, hub, kernel) {
-                    return wait(key, slot, hub, kernel);
-                }
-            }
+            Step::Finish(side) => finish(side, slot, hub, kernel),
             Step::Dial(wish) => upstream::dial(key, slot, wish, hub, kernel),
             Step::Redial(fault) => upstream::redial(key, slot, fault, hub, kernel),
             Step::Park => upstream::park(slot, hub, kernel),
@@ -172,18 +168,17 @@ fn write(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) ->
     0
 }
 
-/// False if it has to be tried again later.
-fn finish(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> bool {
+fn finish(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     let Some(link) = slot.link_mut(side) else {
-        return true;
+        return;
     };
     match link.finish(kernel) {
-        Effort::Blocked => return false,
+        // The session sees by what is held back that it has to wait.
+        Effort::Blocked => {}
         Effort::Done => slot.session.finished(side, hub.now),
         Effort::Broke(fault) => {
             slot.session
                 .broke(side, Way::Writing, fault, &mut hub.scratch, hub.now);
         }
     }
-    true
 }

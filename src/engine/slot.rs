@@ -99,11 +99,13 @@ impl Slot {
     pub(super) fn can(&self) -> Can {
         let can = Can::NOTHING
             .with_read(Side::Client, self.client.can_read())
-            .with_write(Side::Client, self.client.can_write());
+            .with_write(Side::Client, self.client.can_write())
+            .with_held(Side::Client, self.client.unsent());
         match &self.server {
             Some(server) if self.attempt.stage == Stage::Joined => can
                 .with_read(Side::Server, server.can_read())
                 .with_write(Side::Server, server.can_write())
+                .with_held(Side::Server, server.unsent())
                 .with_pipes(self.may_splice(server)),
             _ => can,
         }

@@ -222,7 +222,8 @@ impl Exchange {
             Phase::Idle | Phase::Head(_) | Phase::Dialling | Phase::Switched => Step::Wait,
             Phase::Running => self.running(can),
             Phase::Replying => self.replying(can),
-            Phase::Finishing => Step::Finish(Side::Client),
+            Phase::Finishing if can.finish(Side::Client) => Step::Finish(Side::Client),
+            Phase::Finishing => Step::Wait,
             Phase::Lingering(_) if self.up.source_ended || planted(Bug::LingerSkipped) => {
                 self.phase = Phase::Over(Outcome::Done);
                 Step::End(Outcome::Done)
@@ -358,8 +359,8 @@ impl Exchange {
             }
             Phase::Dialling => Waiting::Dial,
             Phase::Running => self.running_waits(),
-            Phase::Replying => Waiting::ClientTakes,
-            Phase::Finishing | Phase::Lingering(_) => Waiting::Linger,
+            Phase::Replying | Phase::Finishing => Waiting::ClientTakes,
+            Phase::Lingering(_) => Waiting::Linger,
         };
         Some(self.mark + deadline::http(&self.policy.timeouts, waiting))
     }

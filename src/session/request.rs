@@ -369,8 +369,10 @@ impl Exchange {
             Phase::Idle => self.phase = Phase::Over(Outcome::Idle),
             Phase::Head(_) => self.answer(408, Cause::RequestSlow, scratch),
             Phase::Dialling => self.phase = Phase::Redialling,
-            Phase::Replying => self.phase = Phase::Over(Outcome::ClientSlow),
-            Phase::Finishing | Phase::Lingering(_) => self.phase = Phase::Over(Outcome::Done),
+            Phase::Replying | Phase::Finishing => {
+                self.phase = Phase::Over(Outcome::ClientSlow);
+            }
+            Phase::Lingering(_) => self.phase = Phase::Over(Outcome::Done),
             Phase::Running => match self.running_waits() {
                 Waiting::ClientTakes => self.phase = Phase::Over(Outcome::ClientSlow),
                 Waiting::ClientSends => {

@@ -12,7 +12,7 @@ use crate::limits;
 
 /// What the sockets of a session allow at this moment, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Can(u8);
+pub struct Can(u16);
 
 impl Can {
     /// Nothing is possible.
@@ -21,25 +21,31 @@ impl Can {
     /// With reading from `side` possible or not.
     #[must_use]
     pub const fn with_read(self, side: Side, possible: bool) -> Self {
-        Self(self.0 | (possible as u8) << side.index())
+        Self(self.0 | (possible as u16) << side.index())
     }
 
     /// With writing to `side` possible or not.
     #[must_use]
     pub const fn with_write(self, side: Side, possible: bool) -> Self {
-        Self(self.0 | (possible as u8) << (2 + side.index()))
+        Self(self.0 | (possible as u16) << (2 + side.index()))
     }
 
     /// With pipes between the two sockets possible or not: both are plain.
     #[must_use]
     pub const fn with_pipes(self, possible: bool) -> Self {
-        Self(self.0 | (possible as u8) << 4)
+        Self(self.0 | (possible as u16) << 4)
     }
 
     /// Bytes may go through a pipe.
     #[must_use]
     pub const fn pipe(self) -> bool {
         self.0 >> 4 & 1 == 1
+    }
+
+    /// With bytes held back on the way to `side`, or none.
+    #[must_use]
+    pub const fn with_held(self, side: Side, held: bool) -> Self {
+        Self(self.0 | (held as u16) << (5 + side.index()))
     }
 
     /// A read from `side` may give something.
@@ -52,6 +58,19 @@ impl Can {
     #[must_use]
     pub const fn write(self, side: Side) -> bool {
         self.0 >> (2 + side.index()) & 1 == 1
+    }
+
+    /// Bytes that `side` was written have not left us: under TLS, records that its socket did
+    /// not take yet. To close would lose them.
+    #[must_use]
+    pub const fn held(self, side: Side) -> bool {
+        self.0 >> (5 + side.index()) & 1 == 1
+    }
+
+    /// To tell `side` that no more comes would not have to wait for what is held back.
+    #[must_use]
+    pub const fn finish(self, side: Side) -> bool {
+        !self.held(side) || self.write(side)
     }
 }
 
@@ -68,7 +87,8 @@ pub enum Step {
     Fill(Side),
     /// Move what is in the other side's pipe to this side; then say `poured` or `broke`.
     Pour(Side),
-    /// Tell this side that no more bytes come; then say `finished`.
+    /// Tell this side that no more bytes come; then say `finished`. If bytes are held back that
+    /// its socket does not take, say nothing: it is asked for again when that has changed.
     Finish(Side),
     /// Get a connection to a server; then say `dialled` or `undialled`.
     Dial(Wish),

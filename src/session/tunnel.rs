@@ -108,7 +108,7 @@ impl Tunnel {
             if can.write(target) {
                 return Some(Step::Write(target));
             }
-        } else if half.source_ended && !half.target_finished {
+        } else if half.source_ended && !half.target_finished && can.finish(target) {
             return Some(Step::Finish(target));
         }
         if half.source_ended || !can.read(source) {
@@ -264,5 +264,21 @@ mod tests {
         assert_eq!(tunnel.next(all), Step::Finish(Side::Client));
         tunnel.finished(Side::Client, Moment(4));
         assert_eq!(tunnel.next(all), Step::End(Outcome::Done));
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_told_yet_does_not_stop_the_other_way() {
+        let mut tunnel = Tunnel::new(Rc::new(Policy::default()), Moment(0));
+        let mut pool = Pool::new(2);
+        let held = Can::NOTHING.with_held(Side::Server, true);
+        assert_eq!(tunnel.next(held), Step::Dial(Wish::Fresh));
+        tunnel.dialled(Moment(1));
+        tunnel.half_mut(Side::Server).lend(pool.take().unwrap());
+        tunnel.ended(Side::Client, Moment(2));
+        assert_eq!(tunnel.next(held), Step::Wait);
+        let talks = held.with_read(Side::Server, true);
+        assert_eq!(tunnel.next(talks), Step::Read(Side::Server));
+        let takes = talks.with_write(Side::Server, true);
+        assert_eq!(tunnel.next(takes), Step::Finish(Side::Server));
     }
 }

@@ -29,6 +29,7 @@ use crate::limits;
 use crate::session::Outcome;
 use crate::session::Session;
 use crate::tally::Event;
+use crate::tls::ServerTls;
 
 /// How often accepting is tried again without a sign that it could work.
 const ACCEPT_RETRY: Span = Span::millis(10);
@@ -70,7 +71,7 @@ impl Engine {
     fn accept_one(&mut self, at: usize, kernel: &mut dyn Kernel) -> bool {
         let hub = &mut self.hub;
         match kernel.accept(hub.listeners[at].socket) {
-            Ok((socket, from)) => self.admit(at, socket, from),
+            Ok((socket, from)) => self.admit(at, socket, from, kernel),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 hub.listeners[at].ready = false;
             }
@@ -90,12 +91,18 @@ impl Engine {
         true
     }
 
-    fn admit(&mut self, at: usize, socket: Socket, from: SocketAddr) {
+    fn admit(&mut self, at: usize, socket: Socket, from: SocketAddr, kernel: &mut dyn Kernel) {
         let hub = &mut self.hub;
         let listener = &hub.listeners[at];
+        let client = match listener.tls.as_ref().map(ServerTls::accept) {
+            None => Link::plain(socket),
+            Some(Ok(channel)) => Link::secure(socket, channel),
+            // The library rejects its own configuration, or is out of randomness.
+            Some(Err(_)) => return kernel.abort(socket),
+        };
         let policy = Rc::clone(&listener.policy);
         let session = Session::new(listener.mode, policy, from.ip().to_canonical(), hub.now);
-        let slot = Slot::new(session, Link::plain(socket), from, listener.pool);
+        let slot = Slot::new(session, client, from, listener.pool);
         let key = self.tenants.insert(Tenant::Session(slot));
         hub.own(socket, Owner::Session(key, Side::Client));
         hub.tally.count(Event::Accepted);
@@ -121,7 +128,7 @@ impl Engine {
         splice::surrender(&mut slot, hub, kernel);
         let Slot {
             mut session,
-            client,
+            mut client,
             from,
             ..
         } = slot;
@@ -135,6 +142,9 @@ impl Engine {
         if outcome.is_broken() && !planted(Bug::CutBodyClosesCleanly) {
             hub.abort(client, kernel);
         } else {
+            if matches!(outcome, Outcome::Done | Outcome::Idle) {
+                client.farewell(kernel);
+            }
             hub.close(client, kernel);
         }
         chronicle::dismissed(from, outcome, hub);

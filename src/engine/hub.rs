@@ -32,6 +32,7 @@ use crate::peers::idle::Idle;
 use crate::session::Policy;
 use crate::tally::Tally;
 use crate::tls::ClientTls;
+use crate::tls::ServerTls;
 
 /// Whose a socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(super) struct Listener {
     pub(super) mode: Mode,
     pub(super) pool: PoolId,
     pub(super) policy: Rc<Policy>,
+    /// `None` for clients that come in the clear.
+    pub(super) tls: Option<ServerTls>,
 }
 
 /// What holds for the servers of one pool.

@@ -142,6 +142,19 @@ impl Link {
             .is_some_and(|channel| channel.wants_write())
     }
 
+    /// Whether bytes that were written are held back, or came with them: what a handshake has to
+    /// send is nobody's loss.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.unsent() && !self.handshaking()
+    }
+
+    /// Whether [`Link::finish`] would have to wait.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.handshaking() || (self.unsent() && !self.wire.has(WRITABLE))
+    }
+
     /// Whether there is something to flush and the socket may take it.
     #[must_use]
     pub fn can_flush(&self) -> bool {
@@ -257,6 +270,21 @@ impl Link {
                 Effort::Broke(Fault::Reset)
             }
             Err(error) => Effort::Broke(Fault::from_io(&error)),
+        }
+    }
+
+    /// Says under TLS that the stream is whole, as far as the socket takes that at once. For a
+    /// link that is about to be closed between two messages.
+    pub fn farewell(&mut self, kernel: &mut dyn Kernel) {
+        if let Some(channel) = &mut self.channel
+            && !self.wire.has(NOTIFIED)
+            && !channel.handshaking()
+            && channel.fault().is_none()
+        {
+            channel.finish();
+            self.wire.set(NOTIFIED);
+            // Nobody is left who would care for a failure.
+            secure::drain(channel, &mut self.wire, kernel);
         }
     }
 

@@ -100,12 +100,14 @@ impl Slot {
         let can = Can::NOTHING
             .with_read(Side::Client, self.client.can_read())
             .with_write(Side::Client, self.client.can_write())
-            .with_held(Side::Client, self.client.unsent());
+            .with_held(Side::Client, self.client.holds())
+            .with_stuck(Side::Client, self.client.is_stuck());
         match &self.server {
             Some(server) if self.attempt.stage == Stage::Joined => can
                 .with_read(Side::Server, server.can_read())
                 .with_write(Side::Server, server.can_write())
-                .with_held(Side::Server, server.unsent())
+                .with_held(Side::Server, server.holds())
+                .with_stuck(Side::Server, server.is_stuck())
                 .with_pipes(self.may_splice(server)),
             _ => can,
         }

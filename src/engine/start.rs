@@ -33,6 +33,7 @@ use crate::session::Policy;
 use crate::session::Timeouts;
 use crate::tally::Tally;
 use crate::tls::ClientTls;
+use crate::tls::ServerTls;
 
 /// Why the engine could not start.
 #[derive(Debug)]
@@ -142,6 +143,15 @@ impl Engine {
         })
     }
 
+    /// From here on clients that connect to the listener at that position are spoken TLS to. The
+    /// program has no option for this yet; tests call it before the first turn.
+    pub fn terminate(&mut self, listener: usize, tls: ServerTls) {
+        if let Some(listener) = self.hub.listeners.get_mut(listener) {
+            listener.tls = Some(tls);
+            Rc::make_mut(&mut listener.policy).client_is_tls = true;
+        }
+    }
+
     /// Where the listeners really are, in the order of the configuration.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
@@ -214,6 +224,7 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
                 mode: wanted.mode,
                 pool: PoolId(wanted.pool),
                 policy: Rc::new(policy(wanted, &config.pools[wanted.pool])),
+                tls: None,
             }),
             Err(error) => {
                 for listener in listeners {

@@ -200,16 +200,10 @@ impl Exchange {
             return if clean { Step::Park } else { Step::Drop };
         }
         match &self.phase {
-            Phase::Idle | Phase::Head(_) if self.up.source_ended => {
-                self.phase = Phase::Over(Outcome::Done);
-                Step::End(Outcome::Done)
-            }
+            Phase::Idle | Phase::Head(_) if self.up.source_ended => self.leave(can),
             Phase::Idle | Phase::Head(_) if can.read(Side::Client) => Step::Read(Side::Client),
             // The program wants to end, and nobody has asked for anything.
-            Phase::Idle if self.life == Life::Last => {
-                self.phase = Phase::Over(Outcome::Done);
-                Step::End(Outcome::Done)
-            }
+            Phase::Idle if self.life == Life::Last => self.leave(can),
             Phase::Wanting(wish) => {
                 let wish = *wish;
                 self.phase = Phase::Dialling;
@@ -230,6 +224,7 @@ impl Exchange {
             }
             Phase::Lingering(_) if can.read(Side::Client) => Step::Read(Side::Client),
             Phase::Lingering(_) => Step::Wait,
+            Phase::Over(Outcome::Idle) if can.held(Side::Client) => self.leave(can),
             Phase::Over(outcome) => Step::End(*outcome),
         }
     }
@@ -325,11 +320,21 @@ impl Exchange {
         // client that does not know yet that this was the last answer may be sending more.
         let whole = matches!(request.sending, Sending::Whole) && !request.head.persistent;
         if whole && self.up.is_empty() && !can.read(Side::Client) {
-            self.phase = Phase::Over(Outcome::Done);
-            return Step::End(Outcome::Done);
+            return self.leave(can);
         }
         self.phase = Phase::Finishing;
         self.next(can)
+    }
+
+    /// Nothing is left to do for the client, unless some of what it was answered is held back:
+    /// that has to leave first.
+    fn leave(&mut self, can: Can) -> Step {
+        if can.held(Side::Client) {
+            self.phase = Phase::Finishing;
+            return self.next(can);
+        }
+        self.phase = Phase::Over(Outcome::Done);
+        Step::End(Outcome::Done)
     }
 
     fn replying(&mut self, can: Can) -> Step {

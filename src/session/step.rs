@@ -48,6 +48,12 @@ impl Can {
         Self(self.0 | (held as u16) << (5 + side.index()))
     }
 
+    /// With an end that would have to wait on its way to `side`, or not.
+    #[must_use]
+    pub const fn with_stuck(self, side: Side, stuck: bool) -> Self {
+        Self(self.0 | (stuck as u16) << (7 + side.index()))
+    }
+
     /// A read from `side` may give something.
     #[must_use]
     pub const fn read(self, side: Side) -> bool {
@@ -67,10 +73,11 @@ impl Can {
         self.0 >> (5 + side.index()) & 1 == 1
     }
 
-    /// To tell `side` that no more comes would not have to wait for what is held back.
+    /// To tell `side` that no more comes would not have to wait: for a handshake, or for the
+    /// socket to take what is held back.
     #[must_use]
     pub const fn finish(self, side: Side) -> bool {
-        !self.held(side) || self.write(side)
+        self.0 >> (7 + side.index()) & 1 == 0
     }
 }
 
@@ -87,8 +94,8 @@ pub enum Step {
     Fill(Side),
     /// Move what is in the other side's pipe to this side; then say `poured` or `broke`.
     Pour(Side),
-    /// Tell this side that no more bytes come; then say `finished`. If bytes are held back that
-    /// its socket does not take, say nothing: it is asked for again when that has changed.
+    /// Tell this side that no more bytes come; then say `finished`. If that gets stuck, say
+    /// nothing: it is asked for again when that has changed.
     Finish(Side),
     /// Get a connection to a server; then say `dialled` or `undialled`.
     Dial(Wish),

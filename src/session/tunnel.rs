@@ -270,15 +270,15 @@ mod tests {
     fn an_end_that_cannot_be_told_yet_does_not_stop_the_other_way() {
         let mut tunnel = Tunnel::new(Rc::new(Policy::default()), Moment(0));
         let mut pool = Pool::new(2);
-        let held = Can::NOTHING.with_held(Side::Server, true);
-        assert_eq!(tunnel.next(held), Step::Dial(Wish::Fresh));
+        let stuck = Can::NOTHING.with_stuck(Side::Server, true);
+        assert_eq!(tunnel.next(stuck), Step::Dial(Wish::Fresh));
         tunnel.dialled(Moment(1));
         tunnel.half_mut(Side::Server).lend(pool.take().unwrap());
         tunnel.ended(Side::Client, Moment(2));
-        assert_eq!(tunnel.next(held), Step::Wait);
-        let talks = held.with_read(Side::Server, true);
+        assert_eq!(tunnel.next(stuck), Step::Wait);
+        let talks = stuck.with_read(Side::Server, true);
         assert_eq!(tunnel.next(talks), Step::Read(Side::Server));
-        let takes = talks.with_write(Side::Server, true);
+        let takes = Can::NOTHING.with_read(Side::Server, true);
         assert_eq!(tunnel.next(takes), Step::Finish(Side::Server));
     }
 }

@@ -32,6 +32,7 @@ use wire::ENDED;
 use wire::FINISHED;
 use wire::NOTIFIED;
 use wire::READABLE;
+use wire::SEVERED;
 use wire::WRITABLE;
 use wire::Wire;
 
@@ -158,7 +159,7 @@ impl Link {
     /// Whether there is something to flush and the socket may take it.
     #[must_use]
     pub fn can_flush(&self) -> bool {
-        self.wire.has(WRITABLE) && self.unsent()
+        self.wire.has(WRITABLE) && self.unsent() && !self.wire.has(SEVERED)
     }
 
     /// Reads into a buffer that is not empty. A plain link always asks the kernel, a TLS link

@@ -9,6 +9,7 @@ use super::progress::Progress;
 use super::wire::Bridge;
 use super::wire::NOTIFIED;
 use super::wire::READABLE;
+use super::wire::SEVERED;
 use super::wire::WRITABLE;
 use super::wire::Wire;
 use crate::base::Fault;
@@ -140,6 +141,9 @@ fn absorb(
 
 pub(super) fn drain(channel: &mut Channel, wire: &mut Wire, kernel: &mut dyn Kernel) -> Effort {
     while channel.wants_write() {
+        if wire.has(SEVERED) {
+            return Effort::Broke(Fault::Reset);
+        }
         if !wire.has(WRITABLE) {
             return Effort::Blocked;
         }

@@ -416,6 +416,27 @@ fn a_reset_in_the_middle_of_tls_is_a_reset_again_and_again() {
 }
 
 #[test]
+fn what_a_broken_socket_did_not_take_is_not_offered_again() {
+    let mut wires = Wires::new(usize::MAX, usize::MAX);
+    let mut links = secure_pair();
+    shake_hands(&mut links, &mut wires);
+    let [client, server] = &mut links;
+    assert_eq!(server.write(&mut wires, b"last"), Progress::Moved(4));
+    wires.ends[0].write_errors.push_back(32);
+    client.note(&wires.event(0));
+    let broken = Progress::Broke(Fault::Reset);
+    assert_eq!(client.write(&mut wires, b"x"), broken);
+    assert!(client.unsent() && !client.can_flush(), "a loop would spin");
+    let asked = wires.ends[0].writes;
+    // What has come is still read, and nothing more is sent.
+    let mut into = [0; 8];
+    assert_eq!(client.read(&mut wires, &mut into), Progress::Moved(4));
+    assert_eq!(client.flush(&mut wires), Effort::Broke(Fault::Reset));
+    assert_eq!(client.write(&mut wires, b"x"), broken);
+    assert_eq!(wires.ends[0].writes, asked);
+}
+
+#[test]
 fn a_stream_cut_under_tls_is_no_end() {
     let mut wires = Wires::new(usize::MAX, usize::MAX);
     let mut links = secure_pair();

@@ -81,6 +81,8 @@ impl Wire {
             Err(error) => {
                 if error.kind() == io::ErrorKind::WouldBlock {
                     self.clear(WRITABLE);
+                } else {
+                    self.set(SEVERED);
                 }
                 self.remember(error);
             }
@@ -189,6 +191,8 @@ pub(super) const WRITABLE: u8 = 1 << 1;
 pub(super) const ENDED: u8 = 1 << 2;
 /// The connection has failed, and some verb has been told.
 const FAILED: u8 = 1 << 3;
+/// A write has failed: no other will do better.
+pub(super) const SEVERED: u8 = 1 << 6;
 /// close_notify is on its way.
 pub(super) const NOTIFIED: u8 = 1 << 4;
 /// Both layers have said that no more will come.

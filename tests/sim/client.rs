@@ -12,6 +12,7 @@ use tidegate::base::Socket;
 use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
 
+use crate::cover::Cover;
 use crate::invariant::Invariant;
 use crate::ledger::Entry;
 use crate::ledger::Frame;
@@ -20,6 +21,7 @@ use crate::ledger::fill;
 use crate::message::Reading;
 use crate::net::Actor;
 use crate::net::Net;
+use crate::secure::Secure;
 use crate::weather::Misdeed;
 use crate::weather::Weather;
 
@@ -38,6 +40,8 @@ pub(crate) struct Client {
     left: usize,
     body_max: u64,
     socket: Option<Socket>,
+    cover: Rc<Cover>,
+    secure: Secure,
     /// Asked and not answered, in order.
     asked: VecDeque<usize>,
     /// What this connection may still ask.
@@ -61,6 +65,7 @@ impl Client {
         proxy: SocketAddr,
         ledger: &Ledger,
         weather: &Rc<Cell<Weather>>,
+        cover: &Rc<Cover>,
         left: usize,
         body_max: u64,
     ) -> Self {
@@ -71,6 +76,8 @@ impl Client {
             left,
             body_max,
             socket: None,
+            cover: Rc::clone(cover),
+            secure: Secure::plain(),
             asked: VecDeque::new(),
             to_ask: 0,
             output: Vec::new(),
@@ -97,6 +104,7 @@ impl Client {
 
     fn start(&mut self, net: &mut Net, now: Moment) {
         self.socket = net.connect(self.proxy).ok();
+        self.secure = self.cover.client(net);
         self.patience = now + PATIENCE;
         self.to_ask = usize::try_from(1 + net.below(8))
             .expect("small")
@@ -221,14 +229,14 @@ impl Client {
                 }
                 rest = &rest[..left.min(rest.len())];
             }
-            let count = net.write(socket, rest)?;
+            let count = self.secure.write(net, socket, rest)?;
             self.written += count;
             if let Some(left) = &mut self.abort_after {
                 *left -= count;
             }
         }
         if std::mem::take(&mut self.half_close) && self.to_ask == 0 {
-            net.finish(socket)?;
+            self.secure.finish(net, socket)?;
         }
         Ok(())
     }
@@ -249,7 +257,7 @@ impl Client {
                 most = usize::try_from(1 + net.below(40)).expect("small");
                 self.pause = Some(now + Span(1 + net.below(50_000_000)));
             }
-            let count = match net.read(socket, &mut buffer[..most])? {
+            let count = match self.secure.read(net, socket, &mut buffer[..most])? {
                 0 => return self.ended(),
                 count => count,
             };
@@ -384,7 +392,7 @@ impl Actor for Client {
                 }
                 // It goes away in the middle.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => net.abort(socket),
-                Err(_) => net.close(socket),
+                Err(_) => self.secure.close(net, socket),
             }
             self.over();
         }

@@ -3,6 +3,7 @@
 //! number, so a byte in the wrong place is seen where it arrives.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::invariant::Invariant;
@@ -23,6 +24,8 @@ pub(crate) struct Book {
     pub(crate) refused: Vec<(u16, u64)>,
     /// Connections that broke before the answer was whole.
     pub(crate) broken: u64,
+    /// Requests whose answer ends without close_notify although only its end tells its length.
+    pub(crate) cut: BTreeSet<usize>,
     /// Requests executed by each origin.
     pub(crate) executed: Vec<u64>,
     /// By misdeed: how often it was done.
@@ -72,6 +75,7 @@ impl Book {
     pub(crate) fn execute(&mut self, id: usize, origin: usize) {
         let entry = &mut self.entries[id];
         entry.executions += 1;
+        self.cut.remove(&id);
         let (times, most) = (
             entry.executions,
             if entry.post { 1 } else { EXECUTIONS_MAX },
@@ -97,6 +101,10 @@ impl Book {
         });
         self.check(Invariant::AnswerBytes, length == expected, || {
             format!("{length} of {expected} bytes of answer {id} were taken for the whole")
+        });
+        let cut = self.cut.contains(&id);
+        self.check(Invariant::AnswerBytes, !cut, || {
+            format!("answer {id} was cut under TLS and taken for whole")
         });
         self.answered += 1;
     }

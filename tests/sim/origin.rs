@@ -12,6 +12,7 @@ use tidegate::base::Socket;
 use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
 
+use crate::cover::Cover;
 use crate::invariant::Invariant;
 use crate::ledger::Entry;
 use crate::ledger::Frame;
@@ -21,6 +22,7 @@ use crate::message::Head;
 use crate::message::Reading;
 use crate::net::Actor;
 use crate::net::Net;
+use crate::secure::Secure;
 use crate::weather::Misdeed;
 use crate::weather::Weather;
 
@@ -30,6 +32,7 @@ pub(crate) struct Origin {
     number: usize,
     ledger: Ledger,
     weather: Rc<Cell<Weather>>,
+    cover: Rc<Cover>,
     listener: Option<Socket>,
     /// It has crashed and comes back then.
     back: Option<Moment>,
@@ -44,6 +47,7 @@ struct Connection {
     output: Vec<u8>,
     written: usize,
     then: Then,
+    secure: Secure,
 }
 
 /// What follows once the output is written.
@@ -62,12 +66,14 @@ impl Origin {
         number: usize,
         ledger: &Ledger,
         weather: &Rc<Cell<Weather>>,
+        cover: &Rc<Cover>,
     ) -> Self {
         Self {
             at,
             number,
             ledger: Rc::clone(ledger),
             weather: Rc::clone(weather),
+            cover: Rc::clone(cover),
             listener: None,
             back: None,
             connections: BTreeMap::new(),
@@ -82,13 +88,20 @@ impl Origin {
         loop {
             while connection.written < connection.output.len() {
                 let rest = &connection.output[connection.written..];
-                connection.written += net.write(socket, rest)?;
+                connection.written += connection.secure.write(net, socket, rest)?;
+            }
+            connection.secure.flush(net, socket)?;
+            if connection.written > 0 {
+                connection.secure.chat(net);
             }
             connection.output.clear();
             connection.written = 0;
             match connection.then {
                 Then::Serve | Then::Hang => {}
-                Then::Close => return Err(io::ErrorKind::Other.into()),
+                Then::Close => {
+                    connection.secure.farewell(net, socket)?;
+                    return Err(io::ErrorKind::Other.into());
+                }
                 Then::Reset => return Err(io::ErrorKind::ConnectionAborted.into()),
             }
             if advance(
@@ -96,11 +109,12 @@ impl Origin {
                 &self.ledger,
                 self.number,
                 self.weather.get(),
+                self.cover.told(self.at),
                 net,
             ) {
                 continue;
             }
-            match net.read(socket, &mut buffer)? {
+            match connection.secure.read(net, socket, &mut buffer)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 count => connection.reading.push(&buffer[..count]),
             }
@@ -124,13 +138,14 @@ fn advance(
     ledger: &Ledger,
     origin: usize,
     weather: Weather,
+    told: (&str, String),
     net: &mut Net,
 ) -> bool {
     if connection.current.is_none() {
         let Some(head) = connection.reading.head() else {
             return false;
         };
-        let id = judged(&head);
+        let id = judged(&head, &told);
         connection.reading.begin(&head, id, false, false);
         connection.current = Some(id);
         // The reader is strict: what could be read in two ways does not get here.
@@ -159,12 +174,12 @@ fn advance(
 }
 
 /// What every request that comes through the proxy must look like.
-fn judged(head: &Head) -> usize {
+fn judged(head: &Head, told: &(&str, String)) -> usize {
     let id = head.number("x-id").expect("every request has a number");
     assert!(head.start.ends_with(&format!("/{id} HTTP/1.1")), "{head:?}");
-    assert_eq!(head.value("host"), Some("sim.test"));
+    assert_eq!(head.value("host"), Some(told.1.as_str()));
     assert_eq!(head.value("connection"), None);
-    assert_eq!(head.value("x-forwarded-proto"), Some("http"));
+    assert_eq!(head.value("x-forwarded-proto"), Some(told.0));
     assert!(
         head.value("x-forwarded-for")
             .is_some_and(|at| at.starts_with("10.0.")),
@@ -197,6 +212,9 @@ fn reply(connection: &mut Connection, id: usize, ledger: &Ledger, weather: Weath
     answer(&mut connection.output, id, entry);
     if entry.frame == Frame::UntilClose {
         connection.then = Then::Close;
+        if connection.secure.will_be_cut() && !entry.head {
+            ledger.borrow_mut().cut.insert(id);
+        }
     }
     if strikes(Misdeed::CutAnswer, net) {
         // A head without its last byte, or less of a body than was promised. An answer that ends
@@ -275,7 +293,11 @@ impl Actor for Origin {
             return Some(now + Span::millis(50));
         };
         while let Ok((socket, _)) = net.accept(listener) {
-            self.connections.insert(socket, Connection::default());
+            let connection = Connection {
+                secure: self.cover.origin(self.at.ip(), net),
+                ..Connection::default()
+            };
+            self.connections.insert(socket, connection);
         }
         while let Some(ready) = net.changed() {
             let Err(error) = self.serve(net, ready.socket) else {
@@ -286,8 +308,8 @@ impl Actor for Origin {
             }
             if error.kind() == io::ErrorKind::ConnectionAborted {
                 net.abort(ready.socket);
-            } else if self.connections.contains_key(&ready.socket) {
-                net.close(ready.socket);
+            } else if let Some(connection) = self.connections.get_mut(&ready.socket) {
+                connection.secure.close(net, ready.socket);
             }
             self.connections.remove(&ready.socket);
             let weather = self.weather.get();

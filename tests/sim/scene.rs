@@ -10,6 +10,8 @@ use tidegate::config::Host;
 use tidegate::config::Listener;
 use tidegate::config::Scheme;
 
+use crate::cover::Dress;
+use crate::cover::Tls;
 use crate::faults::Fault;
 use crate::faults::Faults;
 use crate::weather::Weather;
@@ -28,6 +30,7 @@ pub(crate) struct Scene {
     /// By fault: how often, per mille.
     pub(crate) faults: [u16; Fault::ALL.len()],
     pub(crate) weather: Weather,
+    pub(crate) dress: Dress,
 }
 
 /// What may go wrong in a world.
@@ -70,6 +73,7 @@ impl Scene {
             parting: usize::try_from(random.below(4)).expect("small"),
             faults: Fault::ALL.map(|fault| faults.rate(fault)),
             weather,
+            dress: Dress::draw(seed, kind == Kind::Stormy),
         }
     }
 
@@ -85,9 +89,13 @@ impl Scene {
 
     /// How the program is configured.
     pub(crate) fn config(&self) -> Config {
+        let scheme = match self.dress.back {
+            Tls::None => Scheme::Http,
+            Tls::Toy | Tls::Library => Scheme::Https,
+        };
         let backend = |number| {
             let at = Self::origin(number);
-            Backend::new(Scheme::Http, Host::Address(at.ip()), at.port())
+            Backend::new(scheme, Host::Address(at.ip()), at.port())
         };
         let mut config = Config {
             listeners: vec![Listener::at(Self::proxy())],

@@ -4,11 +4,15 @@
 //! stormy seed=7 origins=2 connections=12 parting=0 clients=5x3000,8x200000 Segmented=30 Abort=12
 //! ```
 //!
-//! What is not named is zero. `stormy 7` is whatever the seed 7 draws today.
+//! What is not named is zero, and without `front=Toy` or `back=Library` nobody speaks TLS.
+//! `stormy 7` is whatever the seed 7 draws today.
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::cover::Dress;
+use crate::cover::Tls;
+use crate::cover::Trouble;
 use crate::faults::Fault;
 use crate::scene::Kind;
 use crate::scene::Part;
@@ -38,6 +42,18 @@ impl fmt::Display for Scene {
         for misdeed in Misdeed::ALL {
             write_rate(f, &misdeed, self.weather.rate(misdeed))?;
         }
+        let Dress { front, back, rates } = self.dress;
+        for (side, tls) in [("front", front), ("back", back)] {
+            if tls != Tls::None {
+                write!(f, " {side}={tls:?}")?;
+            }
+        }
+        for trouble in Trouble::ALL
+            .into_iter()
+            .filter(|trouble| rates[*trouble as usize] > 0)
+        {
+            write!(f, " tls.{trouble:?}={}", rates[trouble as usize])?;
+        }
         Ok(())
     }
 }
@@ -61,6 +77,7 @@ impl FromStr for Scene {
             parting: 0,
             faults: [0; Fault::ALL.len()],
             weather: Weather::default(),
+            dress: Dress::default(),
         };
         for word in words {
             match word.split_once('=') {
@@ -79,6 +96,8 @@ impl Scene {
             "origins" => self.origins = number(value)?,
             "connections" => self.connections_max = number(value)?,
             "parting" => self.parting = number(value)?,
+            "front" => self.dress.front = tls(value)?,
+            "back" => self.dress.back = tls(value)?,
             "swallows" => self.weather.swallows = true,
             "clients" => {
                 let parts = value.split(',').filter(|part| !part.is_empty());
@@ -91,7 +110,12 @@ impl Scene {
 
     fn set_rate(&mut self, name: &str, rate: u16) -> Result<(), String> {
         let is = |known: &dyn fmt::Debug| format!("{known:?}") == name;
-        if let Some(fault) = Fault::ALL.into_iter().find(|fault| is(fault)) {
+        if let Some(name) = name.strip_prefix("tls.") {
+            let mut known = Trouble::ALL.into_iter();
+            let trouble = known.find(|trouble| format!("{trouble:?}") == name);
+            let trouble = trouble.ok_or_else(|| format!("no trouble of TLS: {name}"))?;
+            self.dress.rates[trouble as usize] = rate;
+        } else if let Some(fault) = Fault::ALL.into_iter().find(|fault| is(fault)) {
             self.faults[fault as usize] = rate;
         } else if let Some(misdeed) = Misdeed::ALL.into_iter().find(|misdeed| is(misdeed)) {
             self.weather.set(misdeed, rate);
@@ -115,6 +139,11 @@ fn part(text: &str) -> Result<Part, String> {
         requests: number(requests)?,
         body_max: number(body_max)?,
     })
+}
+
+fn tls(text: &str) -> Result<Tls, String> {
+    let found = Tls::ALL.into_iter().find(|tls| format!("{tls:?}") == text);
+    found.ok_or_else(|| format!("no TLS: {text}"))
 }
 
 fn number<T: FromStr>(text: &str) -> Result<T, String> {

@@ -1,6 +1,9 @@
 //! Makes a failing scene smaller: fewer people, fewer requests, less that goes wrong, smaller
 //! bodies, again and again, as long as it still fails. What is left is what the failure needs.
 
+use crate::cover::Dress;
+use crate::cover::Tls;
+use crate::cover::Trouble;
 use crate::faults::Fault;
 use crate::scene::Part;
 use crate::scene::Scene;
@@ -76,6 +79,12 @@ fn candidates(scene: &Scene) -> Vec<Scene> {
     }
     for misdeed in Misdeed::ALL {
         shrunk(&|next| next.weather.set(misdeed, 0));
+    }
+    shrunk(&|next| next.dress = Dress::default());
+    shrunk(&|next| next.dress.front = Tls::None);
+    shrunk(&|next| next.dress.back = Tls::None);
+    for trouble in Trouble::ALL {
+        shrunk(&|next| next.dress.rates[trouble as usize] = 0);
     }
     shrunk(&|next| next.origins = 1);
     shrunk(&|next| next.origins = (next.origins - 1).max(1));

@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::cover::Trouble;
 use crate::faults::Fault;
 use crate::frame;
 use crate::frame::Failure;
@@ -52,6 +53,8 @@ struct Total {
     fired: Vec<u64>,
     done: Vec<u64>,
     asked: Vec<u64>,
+    struck: Vec<u64>,
+    shaken: Vec<u64>,
 }
 
 impl Goal {
@@ -93,6 +96,8 @@ impl Total {
         sum(&mut self.fired, &history.fired);
         sum(&mut self.done, &history.done);
         sum(&mut self.asked, &history.asked);
+        sum(&mut self.struck, &history.struck);
+        sum(&mut self.shaken, &history.shaken);
     }
 
     /// What was to happen and never did.
@@ -106,8 +111,13 @@ impl Total {
         let invariants = Invariant::ALL.into_iter().filter(|invariant| {
             !Invariant::UNASKED.contains(invariant) && self.asked[*invariant as usize] == 0
         });
+        let troubles = Trouble::ALL
+            .into_iter()
+            .filter(|trouble| self.struck[*trouble as usize] == 0)
+            .map(|trouble| format!("{trouble:?} of TLS"));
         faults
             .map(|fault| format!("{fault:?}"))
+            .chain(troubles)
             .chain(misdeeds.map(|misdeed| format!("{misdeed:?}")))
             .chain(invariants.map(|invariant| format!("{invariant}")))
             .collect()
@@ -136,6 +146,15 @@ impl fmt::Display for Total {
         for misdeed in Misdeed::ALL {
             writeln!(f, "{:>12} misdeed {misdeed:?}", self.done[misdeed as usize])?;
         }
+        for trouble in Trouble::ALL {
+            writeln!(
+                f,
+                "{:>12} of TLS {trouble:?}",
+                self.struck[trouble as usize]
+            )?;
+        }
+        writeln!(f, "{:>12} TLS handshakes", self.shaken[0])?;
+        writeln!(f, "{:>12} TLS probes", self.shaken[1])?;
         for invariant in Invariant::ALL {
             writeln!(
                 f,

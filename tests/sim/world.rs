@@ -17,6 +17,8 @@ use tidegate::tally::Tally;
 use crate::canary::Sabotage;
 use crate::canary::Saboteur;
 use crate::client::Client;
+use crate::cover::Cover;
+use crate::cover::Trouble;
 use crate::faults::Fault;
 use crate::invariant::Invariant;
 use crate::kernel::SimKernel;
@@ -35,6 +37,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) ledger: Ledger,
     weather: Rc<Cell<Weather>>,
+    cover: Rc<Cover>,
     clients: Vec<usize>,
     kind: Kind,
     watch: Watch,
@@ -61,6 +64,10 @@ pub(crate) struct History {
     pub(crate) done: [u64; Misdeed::ALL.len()],
     /// By invariant: how often it was asked for.
     pub(crate) asked: [u64; Invariant::ALL.len()],
+    /// By trouble of TLS: how often it struck.
+    pub(crate) struck: [u64; Trouble::ALL.len()],
+    /// Handshakes that actors completed, and those of them that were only probes.
+    pub(crate) shaken: [u64; 2],
 }
 
 impl World {
@@ -73,23 +80,34 @@ impl World {
         }
         let weather = Rc::new(Cell::new(scene.weather));
         let ledger = Ledger::default();
+        let cover = Cover::new(&scene.dress, scene.seed);
         for number in 0..scene.origins {
             let (at, place) = (Scene::origin(number), usize::from(number));
-            kernel.add(Box::new(Origin::new(at, place, &ledger, &weather)));
+            kernel.add(Box::new(Origin::new(at, place, &ledger, &weather, &cover)));
         }
         let enter = |part: &Part| {
             let (requests, body_max) = (part.requests, part.body_max);
-            let client = Client::new(Scene::proxy(), &ledger, &weather, requests, body_max);
+            let at = Scene::proxy();
+            let client = Client::new(at, &ledger, &weather, &cover, requests, body_max);
             kernel.add(Box::new(client))
         };
         let clients = scene.clients.iter().map(enter).collect();
-        let engine = Engine::new(&scene.config(), &[], scene.seed, &mut kernel)
-            .unwrap_or_else(|error| panic!("seed {}: {error}", scene.seed));
+        let mut engine = Engine::new(
+            &scene.config(),
+            &[cover.client_tls()],
+            scene.seed,
+            &mut kernel,
+        )
+        .unwrap_or_else(|error| panic!("seed {}: {error}", scene.seed));
+        if let Some(tls) = cover.server_tls() {
+            engine.terminate(0, tls);
+        }
         Self {
             kernel,
             engine,
             ledger,
             weather,
+            cover,
             clients,
             kind: scene.kind,
             watch: Watch::new(scene.kind, sabotage),
@@ -170,6 +188,7 @@ impl World {
         let mut weather = self.weather.get();
         weather.clear();
         self.weather.set(weather);
+        self.cover.clear();
     }
 
     /// In a calm world nobody was turned away.
@@ -254,6 +273,8 @@ impl World {
             fired,
             done: book.done,
             asked: book.asked,
+            struck: self.cover.all_struck(),
+            shaken: [self.cover.shaken.get(), self.cover.probed.get()],
         }
     }
 }

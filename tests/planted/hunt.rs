@@ -263,7 +263,7 @@ fn complaint(told: &str) -> Option<String> {
 }
 
 /// How cargo is told to build the tests of that name.
-fn target<'a>(name: &'a str) -> Vec<&'a str> {
+fn target(name: &str) -> Vec<&str> {
     match name {
         LIBRARY => vec!["--lib"],
         other => vec!["--test", other],

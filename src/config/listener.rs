@@ -81,7 +81,7 @@ impl Mode {
 pub struct Limits {
     /// Bytes of a head (431). Default: 16 KiB; at most 64 KiB.
     pub request_head: usize,
-    /// Fields of a head (431). Default: 100, which is also the most.
+    /// Fields of a head (431). Default: 100; at most 100, never 0.
     pub headers: usize,
 }
 

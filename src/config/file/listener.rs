@@ -136,11 +136,15 @@ fn limits(node: Node<'_>) -> Result<Limits, Flaw> {
         let bytes = node.parsed("16KiB", text::size)?;
         usize::try_from(bytes)
             .ok()
-            .filter(|bytes| (HEAD_BYTES_MIN..=limits::HEAD_BYTES_MAX).contains(bytes))
+            .filter(|bytes| (HEAD_BYTES_MIN..=limits::REQUEST_HEAD_BYTES_MAX).contains(bytes))
             .ok_or_else(|| {
-                let most = limits::HEAD_BYTES_MAX / 1024;
+                let most = limits::REQUEST_HEAD_BYTES_MAX / 1024;
                 node.flaw(format!("write a size from 1KiB to {most}KiB"))
             })
+    })?;
+    section.set("headers", &mut read.headers, |node| {
+        let number = node.number(1, limits::HEADERS_MAX as u64)?;
+        Ok(usize::try_from(number).unwrap_or(limits::HEADERS_MAX))
     })?;
     Ok(read)
 }
@@ -190,7 +194,6 @@ const ABSENT: &[(&str, Only)] = &[
 const LIMITS: &[&str] = &["request_head", "headers", "body", "requests_per_connection"];
 
 const LIMITS_ABSENT: &[(&str, Only)] = &[
-    ("headers", Only::Number("100")),
     ("body", Only::Text("off")),
     ("requests_per_connection", Only::Number("0")),
 ];

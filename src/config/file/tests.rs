@@ -48,6 +48,7 @@ trusted_proxies = ["10.0.0.0/8"]
 forwarded = "rfc7239"
 [listener.limits]
 request_head = "8KiB"
+headers = 50
 [listener.timeout]
 head = "1s"
 idle = "2s"
@@ -90,6 +91,7 @@ backends = ["c:1"]
     assert_eq!(plain.trusted_proxies[0].to_string(), "10.0.0.0/8");
     assert_eq!(plain.forwarded, Forwarded::Rfc7239);
     assert_eq!(plain.limits.request_head, 8192);
+    assert_eq!(plain.limits.headers, 50);
     let times = plain.timeouts;
     let times = [
         times.head,
@@ -323,6 +325,14 @@ const FLAWS: &[(&str, &str)] = &[
     (
         "[[listener]]\nlimits = { request_head = \"16KB\" }",
         "2:27: not a size: 16KB; write bytes or a whole number and KiB, MiB or GiB, like 16KiB",
+    ),
+    (
+        "[[listener]]\nlimits = { request_head = \"65KiB\" }",
+        "2:27: write a size from 1KiB to 64KiB",
+    ),
+    (
+        "[[listener]]\nlimits = { headers = 101 }",
+        "2:22: write a whole number from 1 to 100",
     ),
     (
         "[[listener]]\nlimits = { body = \"1MiB\" }",

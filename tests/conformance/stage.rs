@@ -14,7 +14,7 @@ use tidegate::base::time::{Moment, Span};
 
 use crate::case::Ending;
 use crate::delivery::{Connection, Origin, Record, Split};
-use crate::net::{Actor, Net, Signs};
+use crate::net::{Actor, Net};
 use crate::reference::{self, Reader};
 
 /// Both ends of the world.
@@ -170,9 +170,6 @@ impl Actor for Stage {
         }
         play.pump(net);
         if play.act == Act::Over {
-            // A spurious event ends the engine's wait, before its own timers would.
-            let listener = net.listener(PROXY_ADDRESS).expect("the engine listens");
-            net.touch(listener, Signs::READABLE);
             return None;
         }
         if moved || now >= play.due {

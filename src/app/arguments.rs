@@ -154,6 +154,7 @@ const OPTIONS: &[Known] = &[
     known(None, "probe", "tcp|off", BALANCE),
     known(None, "interval", "DUR", BALANCE),
     known(None, "rise", "N", BALANCE),
+    known(Some('w'), "workers", "N|auto", BALANCE),
     known(None, "fall", "N", BALANCE),
     known(None, "timeout-connect", "DUR", BALANCE),
     known(None, "timeout-response", "DUR", BALANCE),

@@ -11,6 +11,7 @@ use crate::config::Pool;
 use crate::engine::Engine;
 use crate::engine::Turn;
 use crate::limits;
+use crate::os::MioKernel;
 use crate::tls::ClientTls;
 
 /// Sees to it that what a configuration names is there: files of certificates.
@@ -21,11 +22,20 @@ pub(super) fn prepare(config: &Config) -> Result<(), Failure> {
 /// Balances until told to stop.
 pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     let client_tls = all_client_tls(&config)?;
+    let share = super::process::descriptors() / config.workers.max(1) as u64;
+    fit_descriptors(&mut config, share);
+    if config.workers > 1 {
+        return super::workers::run(config);
+    }
     let mut kernel = super::process::kernel_with_signals()?;
-    fit_descriptors(&mut config, super::process::descriptors());
-    let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
+    let engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;
     announce(&config, &engine);
+    lived(engine, kernel)
+}
+
+/// Turns the loop until it ends.
+pub(super) fn lived(mut engine: Engine, mut kernel: MioKernel) -> Result<Exit, Failure> {
     loop {
         match engine.turn(&mut kernel) {
             Turn::Goes => {}
@@ -45,7 +55,14 @@ pub(super) fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-fn announce(config: &Config, engine: &Engine) {
+pub(super) fn announce(config: &Config, engine: &Engine) {
+    if config
+        .pools
+        .iter()
+        .any(|pool| pool.is_secure() && !pool.tls.verify)
+    {
+        log::warn!("--insecure-upstream: the certificates of backends are not verified");
+    }
     for (listener, address) in config.listeners.iter().zip(engine.addresses()) {
         let backends = config.pools[listener.pool].backends.iter();
         let backends: Vec<String> = backends.map(ToString::to_string).collect();
@@ -58,7 +75,7 @@ fn announce(config: &Config, engine: &Engine) {
 }
 
 /// What every pool needs to speak to its https backends.
-fn all_client_tls(config: &Config) -> Result<Vec<Option<ClientTls>>, Failure> {
+pub(super) fn all_client_tls(config: &Config) -> Result<Vec<Option<ClientTls>>, Failure> {
     config.pools.iter().map(client_tls).collect()
 }
 
@@ -81,9 +98,6 @@ fn client_tls(pool: &Pool) -> Result<Option<ClientTls>, Failure> {
         Some(path) => Some(std::fs::read(path).map_err(|error| bad(&error))?),
         None => None,
     };
-    if !wanted.verify {
-        log::warn!("--insecure-upstream: the certificates of backends are not verified");
-    }
     let tls = ClientTls::new(pem.as_deref(), wanted.verify).map_err(|error| bad(&error))?;
     Ok(is_needed.then_some(tls))
 }

@@ -15,6 +15,17 @@ pub(super) enum Exit {
     Cut = 3,
 }
 
+impl Exit {
+    /// The one that somebody has to look at, if one of them is.
+    pub(super) fn worse(self, other: Self) -> Self {
+        if other as u8 > self as u8 {
+            other
+        } else {
+            self
+        }
+    }
+}
+
 /// Why the program could not do what it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {

@@ -26,6 +26,7 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
       --timeout-response DUR   request sent to response head       [60s]
       --upstream-ca FILE       trust these PEM certificates for https:// as well
       --insecure-upstream      do not verify the certificates of backends
+  -w, --workers N|auto         event loops, auto: one per processor [1]
   -v, -q                       log more, log less; repeatable
       --log-level LEVEL        error, warn, info, debug or trace   [info]
   -V, --version

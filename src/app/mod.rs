@@ -15,6 +15,7 @@ mod logging;
 pub mod origin;
 mod process;
 mod settings;
+mod workers;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -19,6 +19,7 @@ pub(super) struct Settings {
     options: Vec<(&'static str, String)>,
     listeners: Vec<SocketAddr>,
     mode: Option<Mode>,
+    workers: Option<usize>,
     pub(super) backends: Vec<String>,
 }
 
@@ -28,6 +29,7 @@ impl Settings {
         match name {
             "listen" => self.listeners.push(text::listen(value)?),
             "mode" => self.mode = Some(mode(value)?),
+            "workers" => self.workers = Some(text::workers(value)?),
             _ => {
                 set(&mut Pool::default(), name, value)?;
                 self.options.push((name, value.to_owned()));
@@ -52,6 +54,9 @@ impl Settings {
             for (name, value) in &self.options {
                 set(pool, name, value)?;
             }
+        }
+        if let Some(workers) = self.workers {
+            config.workers = workers;
         }
         self.add_backends(&mut config)?;
         self.replace_listeners(&mut config)?;

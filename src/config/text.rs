@@ -123,6 +123,25 @@ pub fn count(text: &str) -> Result<u32, Complaint> {
         .ok_or_else(|| Complaint::new("not a count", text, "write a whole number from 1 on"))
 }
 
+/// How many event loops: a number, or `auto` for one per processor that the process may use.
+///
+/// # Errors
+/// For zero, for more than [`WORKERS_MAX`], and for other words.
+pub fn workers(text: &str) -> Result<usize, Complaint> {
+    if text == "auto" {
+        let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        return Ok(all.min(WORKERS_MAX));
+    }
+    let instead = || format!("write auto or a whole number from 1 to {WORKERS_MAX}");
+    text.parse()
+        .ok()
+        .filter(|count| (1..=WORKERS_MAX).contains(count))
+        .ok_or_else(|| Complaint::new("not a number of loops", text, instead()))
+}
+
+/// The most event loops that can be asked for.
+pub const WORKERS_MAX: usize = 256;
+
 /// An address to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` (the IPv4 one) and
 /// `:8000` (every IPv4 address). Port 0 lets the system choose.
 ///

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 
 use super::hub::Hub;
 use super::kernel::Kernel;
+use super::kernel::Word;
 use super::recent::Trouble;
 use super::recent::What;
 use super::slot::Slot;
 use crate::base::Fault;
 use crate::base::time::Span;
 use crate::peers::PeerId;
+use crate::peers::PoolId;
 use crate::peers::health::Flip;
 use crate::session::Cause;
 use crate::session::Incident;
@@ -27,8 +29,37 @@ fn more(swallowed: u64) -> String {
     }
 }
 
+/// Who found out how a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// A probe.
+    Probe,
+    /// A request that needed a connection.
+    Request,
+    /// A lookup of its name, which every loop does for itself.
+    Lookup,
+    /// Another loop.
+    Told,
+}
+
+impl How {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Request => "request",
+            Self::Lookup => "lookup",
+            Self::Told => "another loop",
+        }
+    }
+
+    /// Whether the other loops cannot know it. Then it is they who are told, and we who log it.
+    const fn is_ours(self) -> bool {
+        matches!(self, Self::Probe | Self::Request)
+    }
+}
+
 /// A server could not be connected to.
-pub(super) fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel: &mut dyn Kernel) {
+pub(super) fn failed(id: PeerId, fault: Fault, how: How, hub: &mut Hub, kernel: &mut dyn Kernel) {
     let Some(pool) = hub.peers.get(id).map(|peer| peer.pool) else {
         return;
     };
@@ -36,23 +67,15 @@ pub(super) fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel:
         // Nobody would ever find out that the server is well again.
         return;
     }
+    if how.is_ours() {
+        let fault = Some(fault);
+        kernel.tell(Word::Tried { peer: id, fault });
+    }
     let flip = hub.peers.failed(id, fault, hub.now);
     hub.hasten_probe(id);
     if let Some(Flip::Down(fault)) = flip {
-        let (up, all) = (hub.peers.up(pool), hub.peers.len(pool));
-        if let Some(peer) = hub.peers.get(id) {
-            let name = &peer.name;
-            log::warn!(
-                "backend {name} is down: {} {fault} ({how}); {up} of {all} up",
-                fault.code()
-            );
-        }
-        if up == 0 {
-            let which = match hub.rules.len() {
-                1 => String::new(),
-                _ => format!(" of pool {}", hub.rules(pool).name),
-            };
-            log::error!("no backend{which} is up: requests get 503 until one answers a probe");
+        if how != How::Told {
+            went_down(id, pool, fault, how, hub);
         }
         for connection in hub.idle.empty(id) {
             if let Some(parked) = hub.parked.remove(connection) {
@@ -62,18 +85,47 @@ pub(super) fn failed(id: PeerId, fault: Fault, how: &str, hub: &mut Hub, kernel:
     }
 }
 
+fn went_down(id: PeerId, pool: PoolId, fault: Fault, how: How, hub: &Hub) {
+    let (up, all) = (hub.peers.up(pool), hub.peers.len(pool));
+    if let Some(peer) = hub.peers.get(id) {
+        log::warn!(
+            "backend {} is down: {} {fault} ({}); {up} of {all} up",
+            peer.name,
+            fault.code(),
+            how.word()
+        );
+    }
+    if up == 0 {
+        let which = match hub.rules.len() {
+            1 => String::new(),
+            _ => format!(" of pool {}", hub.rules(pool).name),
+        };
+        log::error!("no backend{which} is up: requests get 503 until one answers a probe");
+    }
+}
+
 /// A server was connected to.
-pub(super) fn passed(id: PeerId, how: &str, hub: &mut Hub) {
-    let down_since = hub.peers.get(id).and_then(|peer| peer.health.since);
+pub(super) fn passed(id: PeerId, how: How, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    let Some(before) = hub.peers.get(id).map(|peer| peer.health) else {
+        return;
+    };
+    let down_since = before.since;
+    // Of a server that everybody takes for well a request need not speak.
+    let news = how == How::Probe || !before.up || before.streak > 0 || before.since.is_none();
+    if how.is_ours() && news {
+        let fault = None;
+        kernel.tell(Word::Tried { peer: id, fault });
+    }
     let flip = hub.peers.passed(id, hub.now);
-    if flip == Some(Flip::Up) {
+    if flip == Some(Flip::Up) && how != How::Told {
         let pool = hub.peers.get(id).map(|peer| peer.pool).unwrap_or_default();
         let (up, all) = (hub.peers.up(pool), hub.peers.len(pool));
         let span = Span(hub.now.since(down_since.unwrap_or(hub.now)).0 / 1_000_000 * 1_000_000);
         if let Some(peer) = hub.peers.get(id) {
             log::info!(
-                "backend {} is up after {span} ({how}); {up} of {all} up",
-                peer.name
+                "backend {} is up after {span} ({}); {up} of {all} up",
+                peer.name,
+                how.word()
             );
         }
     }

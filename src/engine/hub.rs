@@ -171,6 +171,8 @@ pub(super) struct Hub {
     /// Parked connections on which something has happened.
     pub(super) suspects: Vec<Key>,
     pub(super) names: Names,
+    /// Whether this loop probes, for all loops of the program.
+    pub(super) leads: bool,
     pub(super) scratch: Vec<u8>,
     pub(super) random: Random,
     pub(super) tally: Tally,
@@ -237,9 +239,9 @@ impl Hub {
         &self.rules[pool.0]
     }
 
-    /// Whether anybody is probed.
+    /// Whether anybody is probed, and by this loop.
     pub(super) fn probes_on(&self) -> bool {
-        self.rules.iter().any(Rules::probes)
+        self.leads && self.rules.iter().any(Rules::probes)
     }
 
     pub(super) const fn draining(&self) -> bool {

@@ -24,9 +24,11 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::base::Fault;
 use crate::base::Pipe;
 use crate::base::Socket;
 use crate::base::time::Moment;
+use crate::peers::PeerId;
 
 /// What [`Kernel::wait`] says of one socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +54,25 @@ pub enum News {
         /// Never more than 64.
         addresses: Vec<IpAddr>,
     },
+    /// What another loop of the same program says.
+    Told(Word),
     /// Somebody asks the program to end after what is running (TERM, INT).
     Stop,
     /// Somebody asks the program to end now (QUIT).
     Quit,
+}
+
+/// What one loop tells all others of the same program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// How an attempt to connect to a server went. All loops have the same servers under the same
+    /// numbers: they are added, and changed, in the same order.
+    Tried {
+        /// Which server.
+        peer: PeerId,
+        /// Why it failed; `None` if it did not.
+        fault: Option<Fault>,
+    },
 }
 
 /// The operating system, as far as a balancer needs it. The module's documentation is the
@@ -73,6 +90,12 @@ pub trait Kernel {
 
     /// The next piece of news, in order of arrival. Looked at after every `wait`.
     fn news(&mut self) -> Option<News>;
+
+    /// Tells all other loops of the program, which hear it as [`News::Told`], each in the order of
+    /// telling. A loop that is alone tells nobody.
+    fn tell(&mut self, word: Word) {
+        let _ = word;
+    }
 
     /// Starts looking up the addresses of `name`; the answer comes as [`News::Resolved`].
     fn resolve(&mut self, ticket: u64, name: &str);

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::chronicle::How;
 use super::hub::Hub;
 use super::kernel::Kernel;
 use crate::base::Fault;
@@ -108,7 +109,9 @@ pub(super) fn resolved(
     if let Some(peer) = hub.peers.get_mut(id) {
         let name = peer.lookup.clone().unwrap_or_default();
         if addresses.is_empty() {
-            if peer.addresses.is_empty() {
+            if !hub.leads {
+                // Every loop looks up for itself; one of them says what came of it.
+            } else if peer.addresses.is_empty() {
                 log::error!(
                     "backend {}: the name {name} does not resolve; check its spelling and DNS",
                     peer.name
@@ -129,7 +132,7 @@ pub(super) fn resolved(
             .get(id)
             .is_some_and(|peer| peer.addresses.is_empty());
         if unresolved {
-            super::chronicle::failed(id, Fault::Unresolved, "lookup", hub, kernel);
+            super::chronicle::failed(id, Fault::Unresolved, How::Lookup, hub, kernel);
         }
     }
     conclude(hub)

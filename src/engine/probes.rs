@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::chronicle;
+use super::chronicle::How;
 use super::hub::Hub;
 use super::hub::Owner;
 use super::kernel::Kernel;
@@ -171,12 +172,12 @@ fn conclude(id: PeerId, result: Result<(), Fault>, hub: &mut Hub, kernel: &mut d
     match result {
         Ok(()) => {
             hub.tally.count(Event::ProbePassed);
-            chronicle::passed(id, "probe", hub);
+            chronicle::passed(id, How::Probe, hub, kernel);
         }
         Err(Fault::Exhausted) => {}
         Err(fault) => {
             hub.tally.count(Event::ProbeFailed);
-            chronicle::failed(id, fault, "probe", hub, kernel);
+            chronicle::failed(id, fault, How::Probe, hub, kernel);
         }
     }
     let Some(peer) = hub.peers.get_mut(id) else {

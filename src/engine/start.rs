@@ -117,6 +117,7 @@ impl Engine {
             parked: Arena::default(),
             suspects: Vec::new(),
             names: Names::new(config.resolve_interval),
+            leads: true,
             scratch: Vec::with_capacity(limits::WINDOW_BYTES),
             random: Random::new(seed),
             tally: Tally::default(),
@@ -141,6 +142,14 @@ impl Engine {
             hub,
             ready: Vec::new(),
         })
+    }
+
+    /// Makes this one of several loops of the program, before its first turn: the first of them
+    /// probes for all, and each begins its round robin elsewhere, so that a few clients of each
+    /// do not all meet the same server.
+    pub fn join(&mut self, worker: usize, of: usize) {
+        self.hub.leads = worker == 0;
+        self.hub.peers.rotate(worker, of);
     }
 
     /// From here on clients that connect to the listener at that position are spoken TLS to. The

@@ -2,11 +2,13 @@
 //! decides, it decides at one moment.
 
 use super::chronicle;
+use super::chronicle::How;
 use super::hub::Hub;
 use super::hub::Owner;
 use super::kernel::Kernel;
 use super::kernel::News;
 use super::kernel::Ready;
+use super::kernel::Word;
 use super::names;
 use super::probes;
 use super::pump;
@@ -154,6 +156,15 @@ impl Engine {
             News::Resolved { ticket, addresses } => {
                 names::resolved(ticket, addresses, &mut self.hub, kernel)
                     .then_some(Turn::Unresolvable)
+            }
+            News::Told(Word::Tried { peer, fault }) => {
+                match fault {
+                    Some(fault) => {
+                        chronicle::failed(peer, fault, How::Told, &mut self.hub, kernel);
+                    }
+                    None => chronicle::passed(peer, How::Told, &mut self.hub, kernel),
+                }
+                None
             }
             News::Stop => self.stop(false, kernel),
             News::Quit => self.stop(true, kernel),

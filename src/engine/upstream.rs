@@ -7,6 +7,7 @@
 use std::io;
 
 use super::chronicle;
+use super::chronicle::How;
 use super::hub::Hub;
 use super::hub::Owner;
 use super::hub::Parked;
@@ -184,7 +185,7 @@ fn give_up_peer(
     if let Some(peer) = hub.peers.get_mut(id) {
         peer.failures += 1;
     }
-    chronicle::failed(id, fault, "request", hub, kernel);
+    chronicle::failed(id, fault, How::Request, hub, kernel);
     hub.peers.next(slot.pool, &slot.attempt.tried)
 }
 
@@ -226,7 +227,7 @@ pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn
         return;
     };
     if let Some(id) = slot.attempt.peer {
-        chronicle::passed(id, "request", hub);
+        chronicle::passed(id, How::Request, hub, kernel);
         if let Some(peer) = hub.peers.get_mut(id) {
             peer.prefer(slot.attempt.addresses.last());
         }

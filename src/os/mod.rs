@@ -12,6 +12,7 @@
 //! SIGPIPE cannot kill us: Rust's runtime ignores it before `main`, and the standard library
 //! sends with `MSG_NOSIGNAL` besides, so a write to a dead peer is `EPIPE`.
 
+mod mailbox;
 mod pipes;
 mod resolver;
 mod signals;
@@ -23,17 +24,20 @@ use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use mio::Interest;
+use mio::Token;
+use mio::Waker;
 use mio::event::Event;
 use mio::net::TcpListener;
 use mio::net::TcpStream;
 
 use tokens::QUIT;
-use tokens::RESOLVER;
 use tokens::STOP;
+use tokens::WAKE;
 use tokens::packed;
 use tokens::unpacked;
 
@@ -46,7 +50,9 @@ use crate::base::time::Moment;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
 use crate::engine::kernel::Ready;
+use crate::engine::kernel::Word;
 use crate::limits;
+use mailbox::Mailbox;
 use resolver::Resolver;
 use signals::Signals;
 
@@ -58,7 +64,10 @@ pub struct MioKernel {
     sockets: Arena<Entry>,
     pipes: Arena<pipes::Ends>,
     news: VecDeque<News>,
+    /// The one way to wake this loop from another thread: mio wants no second one per poll.
+    waker: Option<Arc<Waker>>,
     resolver: Option<Resolver>,
+    mailbox: Option<Mailbox>,
     signals: Option<Signals>,
     started: Instant,
 }
@@ -76,7 +85,9 @@ impl MioKernel {
             sockets: Arena::default(),
             pipes: Arena::default(),
             news: VecDeque::new(),
+            waker: None,
             resolver: None,
+            mailbox: None,
             signals: None,
             started: clock(),
         })
@@ -94,6 +105,42 @@ impl MioKernel {
         Ok(())
     }
 
+    /// Makes these the kernels of one program: what one tells the others hear, signals too, and
+    /// all listen at the same addresses (`SO_REUSEPORT`), among which the system spreads clients.
+    ///
+    /// # Errors
+    /// Those of `eventfd(2)`.
+    pub fn introduce(kernels: &mut [Self]) -> io::Result<()> {
+        let wakers = kernels.iter_mut().map(Self::waker);
+        let mailboxes = Mailbox::all(wakers.collect::<io::Result<_>>()?);
+        for (kernel, mailbox) in kernels.iter_mut().zip(mailboxes) {
+            kernel.mailbox = Some(mailbox);
+        }
+        Ok(())
+    }
+
+    fn waker(&mut self) -> io::Result<Arc<Waker>> {
+        if let Some(waker) = &self.waker {
+            return Ok(Arc::clone(waker));
+        }
+        let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);
+        Ok(Arc::clone(self.waker.insert(waker)))
+    }
+
+    /// A signal is for the whole program.
+    fn signalled(&mut self, token: Token) {
+        let Some(signals) = &mut self.signals else {
+            return;
+        };
+        let Some(news) = signals.collect(token) else {
+            return;
+        };
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.tell(&news);
+        }
+        self.news.push_back(news);
+    }
+
     /// How long the next poll may sleep: rounded up to its millisecond, so that it does not
     /// return a moment too early and spin there.
     fn timeout(&self, until: Option<Moment>) -> Option<Duration> {
@@ -106,20 +153,20 @@ impl MioKernel {
 
     /// Sorts the events of one poll into `ready` and the news, and says how many there were.
     fn sort(&mut self, ready: &mut Vec<Ready>) -> usize {
-        let mut count = 0;
+        let (mut count, mut signals) = (0, [None; 2]);
         for event in &self.events {
             count += 1;
             match event.token() {
-                token if token == RESOLVER => {
+                token if token == WAKE => {
                     if let Some(resolver) = &self.resolver {
                         resolver.collect(&mut self.news);
                     }
-                }
-                token if token == STOP || token == QUIT => {
-                    if let Some(signals) = &mut self.signals {
-                        signals.collect(token, &mut self.news);
+                    if let Some(mailbox) = &self.mailbox {
+                        mailbox.collect(&mut self.news);
                     }
                 }
+                token if token == STOP => signals[0] = Some(token),
+                token if token == QUIT => signals[1] = Some(token),
                 token => {
                     let socket = unpacked(token);
                     if self.sockets.get(socket.0).is_some() {
@@ -127,6 +174,9 @@ impl MioKernel {
                     }
                 }
             }
+        }
+        for token in signals.into_iter().flatten() {
+            self.signalled(token);
         }
         count
     }
@@ -190,13 +240,19 @@ impl Kernel for MioKernel {
         self.news.pop_front()
     }
 
+    fn tell(&mut self, word: Word) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.tell(&News::Told(word));
+        }
+    }
+
     fn resolve(&mut self, ticket: u64, name: &str) {
         if let Some(answer) = resolver::literal(ticket, name) {
             self.news.push_back(answer);
             return;
         }
         if self.resolver.is_none() {
-            self.resolver = Resolver::start(self.poll.registry(), RESOLVER).ok();
+            self.resolver = self.waker().and_then(Resolver::start).ok();
         }
         let asked = self
             .resolver
@@ -217,6 +273,9 @@ impl Kernel for MioKernel {
         // A restarted program must get its address back although connections of the old one
         // linger in TIME_WAIT.
         socket.set_reuse_address(true)?;
+        if self.mailbox.is_some() {
+            socket.set_reuse_port(true)?;
+        }
         if at.is_ipv6() {
             // Otherwise `[::]:80` would take `0.0.0.0:80` too, or not, by a sysctl's mood.
             socket.set_only_v6(true)?;
@@ -343,6 +402,21 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
         rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)?;
     }
     Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// Whether somebody else listens at that address. Loops that share it would join them unnoticed.
+///
+/// # Errors
+/// Those of `socket(2)` and `bind(2)`.
+pub fn check_free(at: SocketAddr) -> io::Result<()> {
+    let socket = fresh(at)?;
+    socket.set_reuse_address(true)?;
+    if at.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&at.into())?;
+    // Binding alone is allowed beside a listener when both may reuse the address.
+    socket.listen(1)
 }
 
 /// What a number stands for. Dropping it closes the descriptor.

@@ -12,8 +12,6 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
-use mio::Registry;
-use mio::Token;
 use mio::Waker;
 
 use crate::engine::kernel::News;
@@ -27,12 +25,11 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
-    /// Starts the thread; it wakes the poll under `token` for each answer.
+    /// Starts the thread; it wakes the loop for each answer.
     ///
     /// # Errors
-    /// Out of threads or descriptors.
-    pub(super) fn start(registry: &Registry, token: Token) -> io::Result<Self> {
-        let waker = Arc::new(Waker::new(registry, token)?);
+    /// Out of threads.
+    pub(super) fn start(waker: Arc<Waker>) -> io::Result<Self> {
         let (questions, asked) = mpsc::channel::<Question>();
         let (answer, answers) = mpsc::channel();
         thread::Builder::new()

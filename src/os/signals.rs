@@ -5,7 +5,6 @@
 //! one. (nginx has it the other way round; but what service managers, container runtimes and
 //! fingers send first is TERM or INT, and what happens by default must be the orderly end.)
 
-use std::collections::VecDeque;
 use std::io;
 use std::io::Read;
 use std::os::unix::net::UnixStream as Pipe;
@@ -59,7 +58,7 @@ impl Signals {
 
     /// Turns the bytes that came under `token` into one piece of news: asking twice within one
     /// turn is asking once.
-    pub(super) fn collect(&mut self, token: Token, news: &mut VecDeque<News>) {
+    pub(super) fn collect(&mut self, token: Token) -> Option<News> {
         let (pipe, meaning) = if token == STOP {
             (&mut self.stop, News::Stop)
         } else {
@@ -76,9 +75,7 @@ impl Signals {
                 Err(_) => break,
             }
         }
-        if asked {
-            news.push_back(meaning);
-        }
+        asked.then_some(meaning)
     }
 }
 

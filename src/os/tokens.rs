@@ -27,8 +27,8 @@ const fn reserved(number: u32) -> Token {
     }))
 }
 
-/// A name was looked up.
-pub(super) const RESOLVER: Token = reserved(0);
+/// Another thread has something to say: a name was looked up, or another loop has told something.
+pub(super) const WAKE: Token = reserved(0);
 
 /// A signal asks for an orderly end.
 pub(super) const STOP: Token = reserved(1);

@@ -92,6 +92,15 @@ impl Peers {
         self.get(id).is_some_and(|peer| peer.health.up)
     }
 
+    /// Goes on as far in every pool as makes this the start of share `part` of `of`.
+    pub fn rotate(&mut self, part: usize, of: usize) {
+        for pool in &mut self.pools {
+            for _ in 0..pool.rotation.len() * part / of.max(1) {
+                pool.rotation.next(&[]);
+            }
+        }
+    }
+
     /// The next server of a pool whose turn it is, `tried` ones left out. Ends after one lap.
     pub fn next(&mut self, pool: PoolId, tried: &[PeerId]) -> Option<PeerId> {
         self.pools.get_mut(pool.0)?.rotation.next(tried)

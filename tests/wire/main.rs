@@ -24,6 +24,7 @@ mod secure_origin;
 mod tcp;
 mod tls;
 mod upgrade;
+mod workers;
 
 use std::time::Duration;
 

@@ -16,6 +16,7 @@ use super::Listener;
 use super::LogLevel;
 use super::Mode;
 use super::Pool;
+use super::text;
 use node::Node;
 use node::Only;
 use node::Section;
@@ -56,7 +57,11 @@ pub fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Co
 }
 
 fn workers(node: Node<'_>) -> Result<usize, Flaw> {
-    node.only("workers", &Only::Number("1")).map(|()| 1)
+    if let Ok(word) = node.text("auto") {
+        return text::workers(&word).map_err(|complaint| node.flaw(complaint.to_string()));
+    }
+    let number = node.number(1, text::WORKERS_MAX as u64)?;
+    Ok(usize::try_from(number).unwrap_or(1))
 }
 
 fn pools(section: Section<'_>) -> Result<Vec<pool::Written<'_>>, Flaw> {

@@ -36,7 +36,7 @@ fn the_shortest_file_has_every_default() {
 fn every_key_reaches_its_place() {
     let read = config(
         r#"
-workers = 1
+workers = 3
 max_connections = 5_000
 drain_timeout = "1m"
 log_level = "warn"
@@ -201,10 +201,7 @@ const FLAWS: &[(&str, &str)] = &[
         "[pool.app]\nbackends = [{ url = \"a:1\", wieght = 2 }]",
         "2:28: unknown key \"wieght\"; did you mean \"weight\"?",
     ),
-    (
-        "workers = 2",
-        "1:11: workers is not available in this version; the one value so far is 1",
-    ),
+    ("workers = 257", "1:11: write a whole number from 1 to 256"),
     (
         "max_connections = 0",
         "1:19: write a whole number from 1 to 10000000",

@@ -1,0 +1,126 @@
+//! Several loops in one program: threads that share nothing but the addresses they listen at and
+//! what they tell each other.
+//!
+//! The first loop runs on the main thread: it catches signals and probes, for all. Each has its
+//! own sessions, kept connections and round robin.
+
+use std::sync::mpsc;
+use std::thread;
+use std::thread::JoinHandle;
+
+use super::balance::all_client_tls;
+use super::balance::announce;
+use super::balance::lived;
+use super::balance::seed;
+use super::exit::Exit;
+use super::exit::Failure;
+use super::process;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::os;
+use crate::os::MioKernel;
+
+/// Balances on `config.workers` loops until told to stop.
+pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
+    let mut kernels = kernels(config.workers)?;
+    for listener in &config.listeners {
+        os::check_free(listener.listen).map_err(|error| {
+            Failure::run_time(&crate::engine::StartError {
+                address: listener.listen,
+                error,
+            })
+        })?;
+    }
+    let mut others = kernels.split_off(1);
+    let Some(mut kernel) = kernels.pop() else {
+        return Err(Failure::run_time(&"no event loop to run"));
+    };
+    let client_tls = all_client_tls(&config)?;
+    let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
+        .map_err(|error| Failure::run_time(&error))?;
+    engine.join(0, config.workers);
+    // What was left to the system to choose has to be the same for all.
+    for (listener, address) in config.listeners.iter_mut().zip(engine.addresses()) {
+        listener.listen = address;
+    }
+    let threads: Vec<JoinHandle<Result<Exit, Failure>>> = others
+        .drain(..)
+        .enumerate()
+        .map(|(at, kernel)| start(at + 1, kernel, &config))
+        .collect::<Result<_, _>>()?;
+    announce(&config, &engine);
+    log::info!("{} event loops share every address", config.workers);
+    let mut worst = lived(engine, kernel)?;
+    for thread in threads {
+        match thread.join() {
+            Ok(exit) => worst = worst.worse(exit?),
+            Err(_) => std::process::abort(),
+        }
+    }
+    Ok(worst)
+}
+
+/// Acquainted kernels; the first one hears signals.
+fn kernels(count: usize) -> Result<Vec<MioKernel>, Failure> {
+    let mut kernels = vec![process::kernel_with_signals()?];
+    for _ in 1..count {
+        kernels.push(process::kernel()?);
+    }
+    MioKernel::introduce(&mut kernels).map_err(|error| {
+        let advice = "raise the limit on open files (ulimit -n), or start fewer --workers";
+        Failure::run_time(&format!("cannot connect event loops: {error}; {advice}"))
+    })?;
+    Ok(kernels)
+}
+
+/// Starts a loop on a thread of its own, and waits until it listens.
+fn start(
+    worker: usize,
+    mut kernel: MioKernel,
+    config: &Config,
+) -> Result<JoinHandle<Result<Exit, Failure>>, Failure> {
+    let config = config.clone();
+    let (started, listens) = mpsc::channel();
+    let run = move || {
+        let _bomb = Bomb;
+        let engine = all_client_tls(&config).and_then(|tls| {
+            Engine::new(&config, &tls, seed(), &mut kernel)
+                .map_err(|error| Failure::run_time(&error))
+        });
+        match engine {
+            Ok(mut engine) => {
+                engine.join(worker, config.workers);
+                let _ = started.send(Ok(()));
+                lived(engine, kernel)
+            }
+            Err(failure) => {
+                let _ = started.send(Err(failure));
+                Ok(Exit::Clean)
+            }
+        }
+    };
+    let thread = thread::Builder::new()
+        .name(format!("loop-{worker}"))
+        .spawn(run)
+        .map_err(|error| {
+            let advice = "raise the limit on threads (ulimit -u), or start fewer --workers";
+            Failure::run_time(&format!("cannot start an event loop: {error}; {advice}"))
+        })?;
+    match listens.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => Err(Failure::run_time(&"an event loop ended before it began")),
+    }
+}
+
+/// A loop that panics takes the program with it: a supervisor starts it anew, while a program that
+/// went on with one loop less would go on so for ever.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! Runs the other tests with one bug live, the cheap ones first, until one of them fails.
 //!
 //! What a run costs is the processor time of everything it started, as the kernel adds it up for
-//! children that were waited for. A run that loops is ended by a limit on its processor time, and one
-//! that stands still by its using none, so no other load on the machine can pass for either; such an
-//! end counts as found, and is told.
+//! children that were waited for. A run that loops is ended by a limit on its processor time, and
+//! one that stands still by its using none, so no other load on the machine can pass for either;
+//! such an end counts as found, and is told.
 
 use std::fmt;
 use std::fs;

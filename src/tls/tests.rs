@@ -283,6 +283,18 @@ fn what_is_no_tls_is_a_protocol_fault_after_what_was() {
 }
 
 #[test]
+fn what_is_no_tls_is_a_fault_after_our_own_end_too() {
+    let mut bench = Bench::of(&pair("origin.test"), &[usize::MAX]);
+    bench.settle();
+    bench.client.finish();
+    bench.settle();
+    bench.down.bytes.extend(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    bench.settle();
+    let broken = Outcome::Broke(Fault::Tls(TlsFault::Protocol));
+    assert_eq!(bench.client.read(&mut [0]), broken);
+}
+
+#[test]
 fn certificates_are_checked_for_issuer_name_and_date() {
     let authority = Authority::new();
     let trusting = ClientTls::new(Some(authority.pem().as_bytes()), true).unwrap();

@@ -120,7 +120,7 @@ impl Engine {
         if !planted(Bug::DeadlineOutlivesSession) {
             hub.timers.disarm(key);
         }
-        if outcome == Outcome::ClientGone {
+        if outcome.is_broken() {
             upstream::abort_server(&mut slot, hub, kernel);
         } else {
             upstream::drop_server(&mut slot, hub, kernel);

@@ -355,7 +355,7 @@ pub(super) fn drop_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kerne
     }
 }
 
-/// The server connection goes with a reset, because the client is gone.
+/// The server connection goes with a reset, because what went through it is not whole.
 pub(super) fn abort_server(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     if planted(Bug::InFlightLeaks) {
         slot.attempt.stage = Stage::None;

@@ -163,19 +163,25 @@ pub enum Outcome {
     Cut(Fault),
     /// There was no server for a tunnel.
     NoServer(Undialled),
-    /// Both ways were silent for too long.
+    /// Both ways of a tunnel were silent for too long, and neither side had ended both.
     TunnelIdle,
 }
 
 impl Outcome {
-    /// True if the client must see that its stream is not whole.
+    /// True if client and server must see that what they got is not whole: both connections are
+    /// reset.
     #[must_use]
     pub const fn is_broken(self) -> bool {
         // A client that was slow may read on, and so may one that half-closed in the middle of its
-        // request; what it was sent of an answer without a length would look whole.
+        // request; what it was sent of an answer without a length would look whole. So would what
+        // went through a tunnel that nobody has ended.
         matches!(
             self,
-            Self::Cut(_) | Self::NoServer(_) | Self::ClientGone | Self::ClientSlow
+            Self::Cut(_)
+                | Self::NoServer(_)
+                | Self::ClientGone
+                | Self::ClientSlow
+                | Self::TunnelIdle
         )
     }
 }

@@ -157,6 +157,8 @@ impl Engine {
         }
         let hub = &mut self.hub;
         hub.drain.deadline = Some(hub.now + hub.drain.span);
+        // Nobody will be accepted any more: there is nothing to come back for.
+        hub.accept_retry = None;
         for listener in std::mem::take(&mut hub.listeners) {
             hub.disown(listener.socket);
             kernel.close(listener.socket);

@@ -166,7 +166,7 @@ fn tokens_of_sockets_are_never_the_reserved_ones() {
     let mut arena = Arena::default();
     for number in 0..100 {
         let token = packed(Socket(arena.insert(number)));
-        assert!(![RESOLVER, STOP, QUIT].contains(&token));
+        assert!(![WAKE, STOP, QUIT].contains(&token));
         assert_eq!(packed(unpacked(token)), token);
     }
 }

@@ -19,14 +19,16 @@ pub(super) fn prepare(config: &Config) -> Result<(), Failure> {
     all_client_tls(config).map(|_| ())
 }
 
-/// Balances until told to stop.
+/// Takes in no more clients than there are descriptors for.
+pub(super) fn fit(config: &mut Config) {
+    let share = super::process::descriptors() / config.workers.max(1) as u64;
+    fit_descriptors(config, share);
+}
+
+/// Balances on one loop until told to stop.
 pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     let client_tls = all_client_tls(&config)?;
-    let share = super::process::descriptors() / config.workers.max(1) as u64;
-    fit_descriptors(&mut config, share);
-    if config.workers > 1 {
-        return super::workers::run(config);
-    }
+    fit(&mut config);
     let mut kernel = super::process::kernel_with_signals()?;
     let engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;

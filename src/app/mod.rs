@@ -68,7 +68,10 @@ fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
     match order.deed {
         Deed::Run => {
             logging::start(level.unwrap_or_else(|| logging::level(config.log_level)));
-            balance::run(config)
+            match config.workers {
+                0 | 1 => balance::run(config),
+                _ => workers::run(config),
+            }
         }
         Deed::Check => {
             balance::prepare(&config)?;

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use super::balance::all_client_tls;
 use super::balance::announce;
+use super::balance::fit;
 use super::balance::lived;
 use super::balance::seed;
 use super::exit::Exit;
@@ -22,6 +23,7 @@ use crate::os::MioKernel;
 
 /// Balances on `config.workers` loops until told to stop.
 pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
+    fit(&mut config);
     let mut kernels = kernels(config.workers)?;
     for listener in &config.listeners {
         os::check_free(listener.listen).map_err(|error| {

@@ -319,6 +319,9 @@ impl Exchange {
         // Closing with unread bytes would reset the answer away (RFC 9112 section 9.6), and a
         // client that does not know yet that this was the last answer may be sending more.
         let whole = matches!(request.sending, Sending::Whole) && !request.head.persistent;
+        // Under TLS the end of the connection is a message of its own, which may have to wait for
+        // room; without it an answer that ends with the connection is not whole.
+        let whole = whole && !self.policy.client_is_tls;
         if whole && self.up.is_empty() && !can.read(Side::Client) {
             return self.leave(can);
         }

@@ -1,6 +1,5 @@
 //! One trouble of TLS at a time, in small worlds made for it; and how quick worlds under TLS are.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -26,6 +25,7 @@ use crate::kernel::SimKernel;
 use crate::ledger::Book;
 use crate::ledger::Ledger;
 use crate::origin::Origin;
+use crate::sky::Sky;
 use crate::weather::Weather;
 
 fn dressed(front: Tls, back: Tls, seed: u64) -> Rc<Cover> {
@@ -45,7 +45,9 @@ struct Scene {
 impl Scene {
     fn new(cover: &Rc<Cover>, clients: usize, requests: usize, probe: Probe) -> Self {
         let mut kernel = SimKernel::new(7);
-        let (ledger, weather) = (Ledger::default(), Rc::new(Cell::new(Weather::default())));
+        let sky = Sky::new(Weather::default(), Rc::clone(cover));
+        let ledger = Rc::clone(&sky.ledger);
+        ledger.borrow_mut().tries = 3;
         let proxy = SocketAddr::from(([127, 0, 0, 1], 8000));
         let at = SocketAddr::from(([10, 1, 0, 0], 8443));
         let mut config = Config {
@@ -55,10 +57,10 @@ impl Scene {
         let backend = Backend::new(cover.scheme(), Host::Address(at.ip()), at.port());
         config.pools[0].health.probe = probe;
         config.pools[0].backends.push(backend);
-        kernel.add(Box::new(Origin::new(at, 0, &ledger, &weather, cover)));
+        kernel.add(Box::new(Origin::new(at, 0, false, &sky)));
         let clients = (0..clients)
             .map(|_| {
-                let client = Client::new(proxy, &ledger, &weather, cover, requests, 3_000);
+                let client = Client::new(proxy, &sky, requests, 3_000);
                 kernel.add(Box::new(client))
             })
             .collect();

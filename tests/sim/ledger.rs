@@ -7,15 +7,13 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::invariant::Invariant;
-use crate::net::Net;
 use crate::weather::Misdeed;
-use crate::weather::Weather;
 
 /// The shared book.
 pub(crate) type Ledger = Rc<RefCell<Book>>;
 
 /// All requests of a world.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Book {
     entries: Vec<Entry>,
     /// Whole answers, checked to the last byte.
@@ -28,10 +26,41 @@ pub(crate) struct Book {
     pub(crate) cut: BTreeSet<usize>,
     /// Requests executed by each origin.
     pub(crate) executed: Vec<u64>,
+    /// How often one request may be sent.
+    pub(crate) tries: u32,
     /// By misdeed: how often it was done.
     pub(crate) done: [u64; Misdeed::ALL.len()],
     /// By invariant: how often it was asked for.
     pub(crate) asked: [u64; Invariant::ALL.len()],
+}
+
+/// What a request asks to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Head,
+    Options,
+    Delete,
+    Put,
+    Post,
+}
+
+impl Method {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+            Self::Delete => "DELETE",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+        }
+    }
+
+    /// True for those that come with a body here.
+    pub(crate) const fn has_body(self) -> bool {
+        matches!(self, Self::Put | Self::Post)
+    }
 }
 
 /// How an answer is to be framed.
@@ -47,14 +76,52 @@ pub(crate) enum Frame {
 /// One request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    pub(crate) post: bool,
-    pub(crate) head: bool,
+    pub(crate) method: Method,
+    pub(crate) kind: Kind,
+    /// Whether trailers follow the body.
+    pub(crate) trailers: bool,
     pub(crate) request_bytes: usize,
     pub(crate) response_bytes: usize,
     pub(crate) frame: Frame,
     pub(crate) executions: u32,
     /// Whole answers that its client has.
     pub(crate) answers: u32,
+}
+
+/// What a request is in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One with an answer.
+    Plain,
+    /// One for another protocol, or a connection of a world in mode tcp.
+    Stream,
+    /// One whose body is malformed in the middle: nobody may get it whole.
+    Poisoned,
+}
+
+impl Entry {
+    /// Body bytes of a whole answer.
+    pub(crate) const fn expected(&self) -> usize {
+        let bodiless = matches!(self.method, Method::Head)
+            || matches!(self.frame, Frame::NoContent | Frame::NotModified);
+        if bodiless { 0 } else { self.response_bytes }
+    }
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            answered: 0,
+            refused: Vec::new(),
+            broken: 0,
+            executed: Vec::new(),
+            cut: BTreeSet::new(),
+            tries: 1,
+            done: [0; Misdeed::ALL.len()],
+            asked: [0; Invariant::ALL.len()],
+        }
+    }
 }
 
 impl Book {
@@ -78,7 +145,11 @@ impl Book {
         self.cut.remove(&id);
         let (times, most) = (
             entry.executions,
-            if entry.post { 1 } else { EXECUTIONS_MAX },
+            match (entry.kind, entry.method) {
+                (Kind::Poisoned, _) => 0,
+                (Kind::Plain | Kind::Stream, Method::Post) => 1,
+                (Kind::Plain | Kind::Stream, _) => self.tries,
+            },
         );
         self.check(Invariant::Executions, times <= most, || {
             format!("request {id} was executed {times} times, {most} are allowed")
@@ -94,8 +165,7 @@ impl Book {
         let entry = &mut self.entries[id];
         entry.answers += 1;
         let (answers, executions) = (entry.answers, entry.executions);
-        let bodiless = entry.head || matches!(entry.frame, Frame::NoContent | Frame::NotModified);
-        let expected = if bodiless { 0 } else { entry.response_bytes };
+        let expected = entry.expected();
         self.check(Invariant::OneAnswer, answers == 1 && executions > 0, || {
             format!("request {id} was executed {executions} times and answered {answers} times")
         });
@@ -110,8 +180,12 @@ impl Book {
     }
 
     /// An origin has a request that it takes for whole.
-    pub(crate) fn received(&mut self, id: usize, length: usize) {
+    pub(crate) fn received(&mut self, id: usize, length: usize, trailers: usize) {
         let expected = self.entries[id].request_bytes;
+        let told = usize::from(self.entries[id].trailers);
+        self.check(Invariant::RequestBytes, trailers == told, || {
+            format!("request {id} came with {trailers} trailers of {told}")
+        });
         self.check(Invariant::RequestBytes, length == expected, || {
             format!("{length} of {expected} bytes of request {id} were taken for the whole")
         });
@@ -174,22 +248,11 @@ impl Book {
         }
     }
 
-    /// An occasion: is it done? Counted if it is.
-    pub(crate) fn strikes(&mut self, weather: Weather, misdeed: Misdeed, net: &mut Net) -> bool {
-        let strikes = net.below(1000) < u64::from(weather.rate(misdeed));
-        self.done[misdeed as usize] += u64::from(strikes);
-        strikes
-    }
-
     /// Every request that was asked, whatever became of it.
     pub(crate) fn total(&self) -> u64 {
         self.answered + self.broken + self.refused.iter().map(|(_, count)| count).sum::<u64>()
     }
 }
-
-/// A request that may be repeated is tried once more over a fresh connection, and once more at
-/// another server.
-const EXECUTIONS_MAX: u32 = 3;
 
 /// Byte `at` of the body of request `id`, or of its answer.
 pub(crate) const fn byte(id: usize, answer: bool, at: usize) -> u8 {

@@ -425,6 +425,9 @@ impl Net {
         let Some(link) = self.links.get(key) else {
             return;
         };
+        if self.holes.contains(&link.ends[1].address) {
+            return;
+        }
         let error = match self.listener(link.ends[1].address) {
             Some(_) => 0,
             None => ECONNREFUSED,

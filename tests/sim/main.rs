@@ -5,6 +5,9 @@
 //! goes wrong) and `trace` (what is remembered). `cover` puts TLS over connections, `toy` or
 //! `library`, which `secure` speaks for the actors. `selftest` asks whether all that works.
 
+mod answer;
+mod attacker;
+mod caller;
 mod canary;
 mod client;
 mod cover;
@@ -14,22 +17,30 @@ mod faults;
 mod frame;
 mod invariant;
 mod kernel;
+mod knob;
 mod ledger;
 mod library;
+mod line;
 mod link;
 mod message;
 mod net;
+mod order;
 mod origin;
+mod people;
 mod pipes;
 mod queue;
+mod registrar;
 mod relay;
 mod scene;
 mod script;
 mod secure;
 mod selftest;
+mod service;
 mod share;
 mod shrink;
+mod sky;
 mod storm;
+mod stream;
 mod sweep;
 mod toy;
 mod trace;

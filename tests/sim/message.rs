@@ -9,6 +9,8 @@ use crate::ledger::byte;
 pub(crate) struct Reading {
     buffer: Vec<u8>,
     state: State,
+    /// Trailer lines of the last body.
+    trailers: usize,
 }
 
 #[derive(Debug)]
@@ -28,7 +30,7 @@ enum Rest {
     Size,
     Chunk(usize),
     ChunkEnd,
-    LastEnd,
+    Trailers,
     UntilEnd,
 }
 
@@ -40,6 +42,14 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// The status of an answer.
+    pub(crate) fn status(&self) -> u16 {
+        let mut words = self.start.split(' ');
+        assert_eq!(words.next(), Some("HTTP/1.1"), "{self:?}");
+        let status = words.next().and_then(|word| word.parse().ok());
+        status.unwrap_or_else(|| panic!("no status: {self:?}"))
+    }
+
     /// The only value of a field.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let mut found = self.fields.iter().filter(|(known, _)| known == name);
@@ -59,6 +69,7 @@ impl Default for Reading {
         Self {
             buffer: Vec::new(),
             state: State::Head,
+            trailers: 0,
         }
     }
 }
@@ -71,6 +82,16 @@ impl Reading {
     /// True if not a byte of a next message is here.
     pub(crate) fn is_empty(&self) -> bool {
         self.buffer.is_empty() && matches!(self.state, State::Head)
+    }
+
+    /// What is here of the next message, or of what comes after messages.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// How many trailer lines the last body had.
+    pub(crate) const fn trailers(&self) -> usize {
+        self.trailers
     }
 
     /// The head, once it is whole. The body has to be begun then.
@@ -118,6 +139,7 @@ impl Reading {
             (None, None) if answer => Rest::UntilEnd,
             (None, None) => Rest::Exactly(0),
         };
+        self.trailers = 0;
         self.state = State::Body {
             id,
             answer,
@@ -157,19 +179,28 @@ impl Reading {
                     break false;
                 }
                 Rest::Exactly(_) | Rest::Chunk(_) => *rest = Rest::ChunkEnd,
-                Rest::ChunkEnd | Rest::LastEnd => {
+                Rest::ChunkEnd => {
                     if here.len() < 2 {
                         break false;
                     }
                     assert_eq!(&here[..2], b"\r\n", "a chunk ends with CRLF");
                     used += 2;
-                    if *rest == Rest::LastEnd {
-                        break true;
-                    }
                     *rest = Rest::Size;
                 }
+                Rest::Trailers => {
+                    let Some(end) = line_end(here) else {
+                        break false;
+                    };
+                    used += end + 2;
+                    if end == 0 {
+                        break true;
+                    }
+                    let expected = format!("X-Trail: {id}");
+                    assert_eq!(&here[..end], expected.as_bytes(), "a trailer");
+                    self.trailers += 1;
+                }
                 Rest::Size => {
-                    let Some(end) = here.windows(2).position(|two| two == b"\r\n") else {
+                    let Some(end) = line_end(here) else {
                         break false;
                     };
                     let text = std::str::from_utf8(&here[..end]).expect("hexadecimal");
@@ -177,7 +208,7 @@ impl Reading {
                     assert_eq!(format!("{size:x}"), text, "a canonical size line");
                     used += end + 2;
                     *rest = if size == 0 {
-                        Rest::LastEnd
+                        Rest::Trailers
                     } else {
                         Rest::Chunk(size)
                     };
@@ -205,6 +236,10 @@ impl Reading {
             State::Body { .. } | State::Head => None,
         }
     }
+}
+
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(2).position(|two| two == b"\r\n")
 }
 
 fn check(bytes: &[u8], id: usize, answer: bool, at: &mut usize) {

@@ -56,6 +56,8 @@ pub(crate) struct Net {
     /// What the program under test closed last, latest first.
     pub(crate) graves: VecDeque<Socket>,
     names: Vec<Name>,
+    /// Where nobody even refuses.
+    pub(crate) holes: Vec<SocketAddr>,
     last_port: u16,
 }
 
@@ -173,6 +175,7 @@ impl Net {
             },
             graves: VecDeque::new(),
             names: Vec::new(),
+            holes: Vec::new(),
             last_port: 32_767,
         };
         net.join(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -292,6 +295,14 @@ impl Net {
         match self.names.iter_mut().find(|known| known.name == name.name) {
             Some(known) => *known = name,
             None => self.names.push(name),
+        }
+    }
+
+    /// From here on connects to `at` get no verdict, or one like everybody.
+    pub(crate) fn swallow(&mut self, at: SocketAddr, swallows: bool) {
+        self.holes.retain(|hole| *hole != at);
+        if swallows {
+            self.holes.push(at);
         }
     }
 

@@ -8,12 +8,16 @@ use tidegate::config::Backend;
 use tidegate::config::Config;
 use tidegate::config::Host;
 use tidegate::config::Listener;
+use tidegate::config::Probe;
 use tidegate::config::Scheme;
 
 use crate::cover::Dress;
 use crate::cover::Tls;
 use crate::faults::Fault;
 use crate::faults::Faults;
+use crate::knob::Knob;
+use crate::knob::Knobs;
+use crate::knob::ROOMY;
 use crate::weather::Weather;
 
 /// A world before it begins.
@@ -31,6 +35,7 @@ pub(crate) struct Scene {
     pub(crate) faults: [u16; Fault::ALL.len()],
     pub(crate) weather: Weather,
     pub(crate) dress: Dress,
+    pub(crate) knobs: Knobs,
 }
 
 /// What may go wrong in a world.
@@ -59,10 +64,12 @@ impl Scene {
             Kind::Calm => Weather::calm(&mut faults, &mut random),
             Kind::Stormy => Weather::stormy(&mut faults, &mut random),
         };
+        let knobs = Knobs::draw(&mut random, kind == Kind::Stormy);
+        let roomy = knobs.of(Knob::Buffer) == ROOMY;
         let connections_max = usize::try_from(4 + random.below(30)).expect("small");
         let origins = u8::try_from(1 + random.below(4)).expect("small");
         let clients = (0..2 + random.below(8))
-            .map(|_| Part::draw(&mut random))
+            .map(|_| Part::draw(&mut random, roomy))
             .collect();
         Self {
             seed,
@@ -73,7 +80,13 @@ impl Scene {
             parting: usize::try_from(random.below(4)).expect("small"),
             faults: Fault::ALL.map(|fault| faults.rate(fault)),
             weather,
-            dress: Dress::draw(seed, kind == Kind::Stormy),
+            // Streams are spoken in the clear, and certificates have no names but addresses.
+            dress: if knobs.is_tcp() || knobs.of(Knob::Named) == 1 {
+                Dress::default()
+            } else {
+                Dress::draw(seed, kind == Kind::Stormy)
+            },
+            knobs,
         }
     }
 
@@ -87,30 +100,54 @@ impl Scene {
         SocketAddr::from(([10, 1, 0, number], 80))
     }
 
+    /// Another address of that origin's name, where nobody lives.
+    pub(crate) fn desert(number: u8) -> SocketAddr {
+        SocketAddr::from(([10, 9, 0, number], 80))
+    }
+
+    /// The name of that origin, if it is known by one. Where nothing is sure, at least the first
+    /// is there without being looked up.
+    pub(crate) fn name(&self, number: u8) -> Option<String> {
+        let named = self.knobs.of(Knob::Named) == 1 && (self.kind == Kind::Calm || number > 0);
+        named.then(|| format!("origin-{number}.test"))
+    }
+
     /// How the program is configured.
     pub(crate) fn config(&self) -> Config {
         let scheme = match self.dress.back {
+            _ if self.knobs.is_tcp() => Scheme::Tcp,
             Tls::None => Scheme::Http,
             Tls::Toy | Tls::Library => Scheme::Https,
         };
         let backend = |number| {
             let at = Self::origin(number);
-            Backend::new(scheme, Host::Address(at.ip()), at.port())
+            let name = self.name(number).map(Host::Name);
+            Backend::new(
+                scheme,
+                name.unwrap_or_else(|| Host::Address(at.ip())),
+                at.port(),
+            )
         };
         let mut config = Config {
             listeners: vec![Listener::at(Self::proxy())],
             max_connections: self.connections_max,
             ..Config::default()
         };
+        self.knobs.turn(&mut config);
         config.pools[0].backends = (0..self.origins).map(backend).collect();
+        if (0..self.origins).all(|number| self.name(number).is_none()) {
+            // Without lookups and probes nothing would ever wake an idle program.
+            config.pools[0].health.probe = Probe::Tcp;
+        }
         config
     }
 }
 
 impl Part {
-    fn draw(random: &mut Random) -> Self {
+    fn draw(random: &mut Random, roomy: bool) -> Self {
         let requests = usize::try_from(5 + random.below(30)).expect("small");
         let body_max = match random.below(100) {
+            _ if roomy => 1_500_000,
             0..=2 => 1_500_000,
             3..=12 => 200_000,
             _ => 3_000,

@@ -4,8 +4,8 @@
 //! stormy seed=7 origins=2 connections=12 parting=0 clients=5x3000,8x200000 Segmented=30 Abort=12
 //! ```
 //!
-//! What is not named is zero, and without `front=Toy` or `back=Library` nobody speaks TLS.
-//! `stormy 7` is whatever the seed 7 draws today.
+//! What is not named is zero or as usual, and without `front=Toy` or `back=Library` nobody speaks
+//! TLS. `stormy 7` is whatever the seed 7 draws today.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,9 +14,12 @@ use crate::cover::Dress;
 use crate::cover::Tls;
 use crate::cover::Trouble;
 use crate::faults::Fault;
+use crate::knob::Knob;
+use crate::knob::Knobs;
 use crate::scene::Kind;
 use crate::scene::Part;
 use crate::scene::Scene;
+use crate::weather::Climate;
 use crate::weather::Misdeed;
 use crate::weather::Weather;
 
@@ -33,8 +36,12 @@ impl fmt::Display for Scene {
             let comma = if at == 0 { "" } else { "," };
             write!(f, "{comma}{requests}x{body_max}")?;
         }
-        if self.weather.swallows {
-            write!(f, " swallows=1")?;
+        write!(f, " climate={:?}", self.weather.climate)?;
+        for (knob, usual) in Knob::ALL {
+            let value = self.knobs.of(knob);
+            if value != usual {
+                write!(f, " {knob:?}={value}")?;
+            }
         }
         for fault in Fault::ALL {
             write_rate(f, &fault, self.faults[fault as usize])?;
@@ -78,7 +85,11 @@ impl FromStr for Scene {
             faults: [0; Fault::ALL.len()],
             weather: Weather::default(),
             dress: Dress::default(),
+            knobs: Knobs::default(),
         };
+        if kind == Kind::Stormy {
+            scene.weather.climate = Climate::Stormy;
+        }
         for word in words {
             match word.split_once('=') {
                 Some((name, value)) => scene.set(name, value)?,
@@ -98,12 +109,18 @@ impl Scene {
             "parting" => self.parting = number(value)?,
             "front" => self.dress.front = tls(value)?,
             "back" => self.dress.back = tls(value)?,
-            "swallows" => self.weather.swallows = true,
+            "climate" => self.weather.climate = climate(value)?,
             "clients" => {
                 let parts = value.split(',').filter(|part| !part.is_empty());
                 self.clients = parts.map(part).collect::<Result<_, _>>()?;
             }
-            _ => return self.set_rate(name, number(value)?),
+            _ => {
+                let is = |(knob, _): &(Knob, u64)| format!("{knob:?}") == name;
+                match Knob::ALL.into_iter().find(is) {
+                    Some((knob, _)) => self.knobs.set(knob, number(value)?),
+                    None => return self.set_rate(name, number(value)?),
+                }
+            }
         }
         Ok(())
     }
@@ -139,6 +156,12 @@ fn part(text: &str) -> Result<Part, String> {
         requests: number(requests)?,
         body_max: number(body_max)?,
     })
+}
+
+fn climate(text: &str) -> Result<Climate, String> {
+    let mut known = Climate::ALL.into_iter();
+    let found = known.find(|climate| format!("{climate:?}") == text);
+    found.ok_or_else(|| format!("no climate: {text}"))
 }
 
 fn tls(text: &str) -> Result<Tls, String> {

@@ -5,6 +5,7 @@ use crate::cover::Dress;
 use crate::cover::Tls;
 use crate::cover::Trouble;
 use crate::faults::Fault;
+use crate::knob::Knob;
 use crate::scene::Part;
 use crate::scene::Scene;
 use crate::weather::Misdeed;
@@ -85,6 +86,9 @@ fn candidates(scene: &Scene) -> Vec<Scene> {
     shrunk(&|next| next.dress.back = Tls::None);
     for trouble in Trouble::ALL {
         shrunk(&|next| next.dress.rates[trouble as usize] = 0);
+    }
+    for (knob, usual) in Knob::ALL {
+        shrunk(&|next| next.knobs.set(knob, usual));
     }
     shrunk(&|next| next.origins = 1);
     shrunk(&|next| next.origins = (next.origins - 1).max(1));

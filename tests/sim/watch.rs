@@ -78,7 +78,8 @@ impl Watch {
         book.check(Invariant::Bounded, bounded, || {
             format!("{} sockets are open; {audit:?}", kernel.census())
         });
-        if self.kind == Kind::Calm {
+        // A second try goes to the server of the first, whose turn it is not.
+        if self.kind == Kind::Calm && engine.tally().of(Event::Retried) == 0 {
             let most = audit.picks.iter().max().copied().unwrap_or(0);
             let least = audit.picks.iter().min().copied().unwrap_or(0);
             book.check(Invariant::Fair, most - least <= 1, || {

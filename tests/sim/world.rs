@@ -1,12 +1,10 @@
 //! A world with the balancer in its middle, and the phases of its life: everybody asks what they
 //! have to ask, the weather clears, everybody is served, the program ends and nothing is left.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
-use tidegate::config::Config;
 use tidegate::engine::Census;
 use tidegate::engine::Engine;
 use tidegate::engine::Turn;
@@ -16,33 +14,32 @@ use tidegate::tally::Tally;
 
 use crate::canary::Sabotage;
 use crate::canary::Saboteur;
-use crate::client::Client;
 use crate::cover::Cover;
 use crate::cover::Trouble;
 use crate::faults::Fault;
 use crate::invariant::Invariant;
 use crate::kernel::SimKernel;
+use crate::knob::Knob;
 use crate::ledger::Ledger;
-use crate::origin::Origin;
+use crate::people::People;
 use crate::scene::Kind;
-use crate::scene::Part;
 use crate::scene::Scene;
+use crate::sky::Sky;
 use crate::watch::Watch;
 use crate::weather::Misdeed;
-use crate::weather::Weather;
 
 /// A world.
 pub(crate) struct World {
     pub(crate) kernel: SimKernel,
     pub(crate) engine: Engine,
     pub(crate) ledger: Ledger,
-    weather: Rc<Cell<Weather>>,
-    cover: Rc<Cover>,
-    clients: Vec<usize>,
-    kind: Kind,
+    sky: Sky,
+    people: People,
+    scene: Scene,
     watch: Watch,
     pub(crate) turns: u64,
-    parting: usize,
+    /// When servers are looked at next.
+    health_due: Moment,
     sabotage: Option<Sabotage>,
 }
 
@@ -74,60 +71,64 @@ impl World {
     /// The scene, with everybody in their place.
     pub(crate) fn new(scene: &Scene, sabotage: Option<Sabotage>) -> Self {
         let mut kernel = SimKernel::new(scene.seed);
-        kernel.bounds().strict = true;
+        let knobs = &scene.knobs;
+        let small = |knob| usize::try_from(knobs.of(knob)).expect("small");
+        let bounds = kernel.bounds();
+        bounds.strict = true;
+        bounds.buffer = small(Knob::Buffer);
+        if knobs.of(Knob::Descriptors) > 0 {
+            bounds.descriptors = small(Knob::Descriptors);
+        }
         for (fault, rate) in Fault::ALL.into_iter().zip(scene.faults) {
             kernel.faults().set(fault, rate);
         }
-        let weather = Rc::new(Cell::new(scene.weather));
-        let ledger = Ledger::default();
-        let cover = Cover::new(&scene.dress, scene.seed);
-        for number in 0..scene.origins {
-            let (at, place) = (Scene::origin(number), usize::from(number));
-            kernel.add(Box::new(Origin::new(at, place, &ledger, &weather, &cover)));
-        }
-        let enter = |part: &Part| {
-            let (requests, body_max) = (part.requests, part.body_max);
-            let at = Scene::proxy();
-            let client = Client::new(at, &ledger, &weather, &cover, requests, body_max);
-            kernel.add(Box::new(client))
-        };
-        let clients = scene.clients.iter().map(enter).collect();
-        let mut engine = Engine::new(
-            &scene.config(),
-            &[cover.client_tls()],
-            scene.seed,
-            &mut kernel,
-        )
-        .unwrap_or_else(|error| panic!("seed {}: {error}", scene.seed));
-        if let Some(tls) = cover.server_tls() {
+        let sky = Sky::new(scene.weather, Cover::new(&scene.dress, scene.seed));
+        let config = scene.config();
+        sky.ledger.borrow_mut().tries = config.pools[0].retry.tries;
+        let people = People::enter(scene, &sky, &mut kernel);
+        let client_tls = [sky.cover.client_tls()];
+        let mut engine = Engine::new(&config, &client_tls, scene.seed, &mut kernel)
+            .unwrap_or_else(|error| panic!("seed {}: {error}", scene.seed));
+        if let Some(tls) = sky.cover.server_tls() {
             engine.terminate(0, tls);
         }
         Self {
             kernel,
             engine,
-            ledger,
-            weather,
-            cover,
-            clients,
-            kind: scene.kind,
+            ledger: Rc::clone(&sky.ledger),
+            sky,
+            people,
             watch: Watch::new(scene.kind, sabotage),
             turns: 0,
-            parting: scene.parting,
+            health_due: Moment::default(),
+            scene: scene.clone(),
             sabotage,
         }
     }
 
     /// From the first request to the end of the program.
     pub(crate) fn live(&mut self) {
-        self.finish_clients();
-        match self.kind {
+        let knobs = self.scene.knobs;
+        if knobs.of(Knob::StopMillis) > 0 {
+            self.pass(knobs.span(Knob::StopMillis));
+            // What went wrong before may have cost an answer; where nothing did, none is lost.
+            let cut = self.stop(if knobs.of(Knob::Quit) == 1 {
+                News::Quit
+            } else {
+                News::Stop
+            });
+            let owed = self.scene.kind == Kind::Calm && cut == 0;
+            return self.disperse(if owed { 0 } else { usize::MAX });
+        }
+        self.finish();
+        match self.scene.kind {
             Kind::Calm => self.expect_everything(),
             Kind::Stormy => self.recover(),
         }
         let first = self.ledger.borrow().entered();
         self.part();
-        self.stop();
-        self.disperse(first);
+        let cut = self.stop(News::Stop);
+        self.disperse(if cut == 0 { first } else { usize::MAX });
     }
 
     fn turn(&mut self) -> Turn {
@@ -146,16 +147,43 @@ impl World {
             }),
         };
         self.watch.after(&self.kernel, &mut ledger.borrow_mut());
+        if turn == Turn::Goes && self.kernel.net().now() >= self.health_due {
+            self.health_due = self.kernel.net().now() + Span::millis(500);
+            self.check_health();
+        }
         turn
+    }
+
+    /// A server whose port has been closed for as long as it takes to be noticed is down.
+    fn check_health(&self) {
+        let knobs = &self.scene.knobs;
+        let sleeps = [
+            Fault::Stopped,
+            Fault::ConnectExhausted,
+            Fault::PortsExhausted,
+        ];
+        let delayed = sleeps
+            .iter()
+            .any(|fault| self.scene.faults[*fault as usize] > 0);
+        let unsure = knobs.of(Knob::Named) + knobs.of(Knob::Descriptors) > 0;
+        if delayed || unsure || self.sky.is_ending() || self.sabotage.is_some() {
+            return;
+        }
+        let round = knobs.of(Knob::ProbeMillis) * 11 / 10 + knobs.of(Knob::ProbeTimeoutMillis);
+        let notice = Span::millis(round * (knobs.of(Knob::Fall) + 1) + 500);
+        for (at, backend) in self.engine.report().iter().enumerate() {
+            let (listens, since) = self.people.listens(&self.kernel, at);
+            let gone = !listens && since + notice < self.kernel.net().now();
+            assert!(!gone || !backend.up, "gone and not noticed: {backend:?}");
+        }
     }
 
     fn check(&self, invariant: Invariant, holds: bool, why: impl FnOnce() -> String) {
         self.ledger.borrow_mut().check(invariant, holds, why);
     }
 
-    fn finish_clients(&mut self) {
-        let done = |kernel: &SimKernel, number: &usize| kernel.actor::<Client>(*number).is_done();
-        while !self.clients.iter().all(|number| done(&self.kernel, number)) {
+    fn finish(&mut self) {
+        while self.people.are_busy(&self.kernel) {
             assert_eq!(self.turn(), Turn::Goes);
         }
     }
@@ -170,25 +198,19 @@ impl World {
     /// The weather clears: what was broken recovers, and everybody is served.
     fn recover(&mut self) {
         self.kernel.faults().calm();
-        self.clear();
+        self.kernel.bounds().descriptors = usize::MAX;
+        self.sky.clear();
         self.pass(Span::seconds(120));
-        let (before, asked) = (self.ledger.borrow().answered, 5 * self.clients.len() as u64);
-        for number in &self.clients {
-            self.kernel.actor_mut::<Client>(*number).give(5);
-        }
-        self.finish_clients();
+        let report = self.engine.report();
+        let up = report.iter().all(|backend| backend.up);
+        self.check(Invariant::Recovers, up, || format!("{report:?}"));
+        let before = self.ledger.borrow().answered;
+        let asked = self.people.give(&mut self.kernel, 5);
+        self.finish();
         let answered = self.ledger.borrow().answered - before;
         self.check(Invariant::Recovers, answered == asked, || {
             format!("after the storm {answered} of {asked} requests were answered")
         });
-    }
-
-    /// From here on everybody behaves.
-    fn clear(&self) {
-        let mut weather = self.weather.get();
-        weather.clear();
-        self.weather.set(weather);
-        self.cover.clear();
     }
 
     /// In a calm world nobody was turned away.
@@ -203,20 +225,20 @@ impl World {
     /// Everybody has something under way when the program is asked to end.
     fn part(&mut self) {
         // Who reads slowly, or over a slow network, may well be cut off when time is up.
-        self.clear();
+        self.sky.clear();
         self.kernel.faults().set(Fault::Delayed, 0);
-        for number in &self.clients {
-            self.kernel.actor_mut::<Client>(*number).give(self.parting);
-        }
+        self.people.give(&mut self.kernel, self.scene.parting);
         let span = self.kernel.guest().below(3_000_000);
         self.pass(Span(span));
     }
 
     /// The program ends, and nothing is left.
-    fn stop(&mut self) {
+    fn stop(&mut self, how: News) -> usize {
         let asked = self.kernel.now();
-        self.kernel.guest().news.push_back(News::Stop);
-        let until = asked + Config::default().drain_timeout;
+        let at_once = how == News::Quit;
+        self.sky.end();
+        self.kernel.guest().news.push_back(how);
+        let until = asked + self.scene.knobs.span(Knob::DrainMillis) + GRACE;
         let cut = loop {
             let now = self.kernel.now();
             self.check(Invariant::EndsInTime, now <= until, || {
@@ -225,10 +247,14 @@ impl World {
             match self.turn() {
                 Turn::Goes => {}
                 Turn::Stopped { cut } => break cut,
-                Turn::Unresolvable => panic!("there are no names here"),
+                Turn::Unresolvable => panic!("some name has an address"),
             }
         };
-        self.check(Invariant::EndsInTime, cut == 0, || {
+        let patient = self.scene.knobs.of(Knob::DrainMillis) >= 30_000;
+        // Who reads slowly may take longer than it is waited for.
+        let busy = self.scene.knobs.of(Knob::StopMillis) > 0;
+        let owed = patient && !busy && !at_once;
+        self.check(Invariant::EndsInTime, cut == 0 || !owed, || {
             format!("{cut} clients were cut off although there was time")
         });
         let (census, sockets) = (self.engine.census(), self.kernel.census());
@@ -240,14 +266,14 @@ impl World {
             )
         });
         self.check(Invariant::NoPanic, true, String::new);
+        cut
     }
 
     /// The program is gone and the clients notice: what an origin executed since request `first`
     /// was answered to the end.
     fn disperse(&mut self, first: usize) {
         let mut ready = Vec::new();
-        let done = |kernel: &SimKernel, number: &usize| kernel.actor::<Client>(*number).is_done();
-        while !self.clients.iter().all(|number| done(&self.kernel, number)) {
+        while self.people.are_busy(&self.kernel) {
             let until = self.kernel.now() + Span::millis(100);
             self.kernel.wait(Some(until), &mut ready);
         }
@@ -273,11 +299,14 @@ impl World {
             fired,
             done: book.done,
             asked: book.asked,
-            struck: self.cover.all_struck(),
-            shaken: [self.cover.shaken.get(), self.cover.probed.get()],
+            struck: self.sky.cover.all_struck(),
+            shaken: [self.sky.cover.shaken.get(), self.sky.cover.probed.get()],
         }
     }
 }
 
 /// More turns than any world of this size needs: beyond it the loop is spinning.
 const TURNS_MAX: u64 = 3_000_000;
+
+/// What may pass between a deadline and its turn.
+const GRACE: Span = Span::millis(50);

@@ -186,6 +186,19 @@ mod tests {
         assert_eq!(picked, [0, 2, 0, 2]);
     }
 
+    #[test]
+    fn who_leaves_or_comes_back_costs_nobody_a_turn() {
+        let order = ids(4);
+        let mut rotation = rotation(&order);
+        assert_eq!(rotation.next(&[]), Some(order[0]));
+        assert_eq!(rotation.next(&[]), Some(order[1]));
+        rotation.remove(order[0]);
+        assert_eq!(rotation.next(&[]), Some(order[2]));
+        rotation.insert(0, order[0], 1);
+        assert_eq!(rotation.next(&[]), Some(order[3]));
+        assert_eq!(rotation.next(&[]), Some(order[0]));
+    }
+
     fn weighted(weights: &[u16]) -> (Vec<PeerId>, Rotation) {
         let order = ids(u32::try_from(weights.len()).unwrap());
         let mut rotation = Rotation::default();

@@ -456,3 +456,40 @@ impl Exchange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::buffer::Pool;
+    use crate::session::step::Dialled;
+
+    #[test]
+    fn every_byte_that_is_taken_is_a_sign_of_life() {
+        let policy = Policy {
+            request_head: 1_000,
+            headers: 10,
+            tries: 1,
+            ..Policy::default()
+        };
+        let mut exchange = Exchange::new(Rc::new(policy), IpAddr::from([10, 0, 0, 1]), Moment(0));
+        let (mut pool, mut scratch) = (Pool::new(2), Vec::new());
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        exchange.up.lend(pool.take().unwrap());
+        exchange.up.space()[..request.len()].copy_from_slice(request);
+        exchange.filled(Side::Client, request.len(), &mut scratch, Moment(0));
+        assert!(matches!(exchange.next(Can::NOTHING), Step::Dial(_)));
+        let got = Dialled {
+            authority: "a",
+            own_host: false,
+            reused: false,
+        };
+        exchange.dialled(got, &mut scratch, Moment(0));
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789";
+        exchange.down.lend(pool.take().unwrap());
+        exchange.down.space()[..answer.len()].copy_from_slice(answer);
+        exchange.filled(Side::Server, answer.len(), &mut scratch, Moment(1));
+        let before = exchange.deadline().unwrap();
+        exchange.wrote(Side::Client, 1, Moment(6));
+        assert_eq!(exchange.deadline(), Some(Moment(before.0 + 5)));
+    }
+}

@@ -267,6 +267,17 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_that_is_taken_is_a_sign_of_life() {
+        let mut tunnel = Tunnel::new(Rc::new(Policy::default()), Moment(0));
+        tunnel.dialled(Moment(0));
+        tunnel.up.lend(Pool::new(1).take().unwrap());
+        tunnel.filled(Side::Client, 100, Moment(1));
+        let before = tunnel.deadline().unwrap();
+        tunnel.wrote(Side::Server, 1, Moment(6));
+        assert_eq!(tunnel.deadline(), Some(Moment(before.0 + 5)));
+    }
+
+    #[test]
     fn an_end_that_cannot_be_told_yet_does_not_stop_the_other_way() {
         let mut tunnel = Tunnel::new(Rc::new(Policy::default()), Moment(0));
         let mut pool = Pool::new(2);

@@ -74,6 +74,8 @@ pub enum Fault {
     Tls(TlsFault),
     /// The peer ended the stream where more had to come.
     Ended,
+    /// The server was removed by an operator, and its time to end was over.
+    Removed,
     /// Any other error number of the operating system.
     Other(i32),
 }
@@ -117,9 +119,12 @@ impl Fault {
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Refused | Self::Reset | Self::Unreachable | Self::Ended | Self::Other(_) => {
-                "L4CON"
-            }
+            Self::Refused
+            | Self::Reset
+            | Self::Unreachable
+            | Self::Ended
+            | Self::Removed
+            | Self::Other(_) => "L4CON",
             Self::TimedOut => "L4TOUT",
             Self::Exhausted => "SOCKERR",
             Self::Unresolved => "L3DNS",
@@ -143,6 +148,7 @@ impl fmt::Display for Fault {
             Self::Tls(TlsFault::Alert) => f.write_str("the peer refused TLS with an alert"),
             Self::Tls(TlsFault::Protocol) => f.write_str("no TLS that both sides speak"),
             Self::Ended => f.write_str("closed before the end"),
+            Self::Removed => f.write_str("removed, and its time to end was over"),
             Self::Other(number) => write!(f, "{}", io::Error::from_raw_os_error(*number)),
         }
     }

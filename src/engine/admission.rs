@@ -168,15 +168,8 @@ impl Engine {
             chronicle::connections(hub.sessions),
             hub.drain.span
         );
-        let ids: Vec<_> = hub.peers.order().to_vec();
-        for connection in ids
-            .into_iter()
-            .flat_map(|id| hub.idle.empty(id))
-            .collect::<Vec<_>>()
-        {
-            if let Some(parked) = hub.parked.remove(connection) {
-                hub.close(parked.link, kernel);
-            }
+        for id in hub.peers.order().to_vec() {
+            hub.close_kept(id, kernel);
         }
         for key in self.tenants.keys() {
             match self.tenants.get_mut(key) {
@@ -228,7 +221,7 @@ impl Engine {
         Turn::Stopped { cut }
     }
 
-    fn end_probe(&mut self, key: Key, kernel: &mut dyn Kernel) {
+    pub(super) fn end_probe(&mut self, key: Key, kernel: &mut dyn Kernel) {
         if let Some(Tenant::Probe(probe)) = self.tenants.remove(key) {
             self.hub.timers.disarm(key);
             self.hub.close(probe.link, kernel);

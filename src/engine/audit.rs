@@ -120,13 +120,16 @@ impl Audit {
             in_flight,
             given: Count {
                 kept: given,
-                found: picks.iter().sum(),
+                found: picks.iter().sum::<u64>() + hub.peers.departed(),
             },
             picks,
             due: None,
             beliefs,
         };
-        for moment in [hub.idle.due(), hub.drain.deadline()].into_iter().flatten() {
+        for moment in [hub.idle.due(), hub.drain.deadline(), hub.leaving_due()]
+            .into_iter()
+            .flatten()
+        {
             self.wait(moment);
         }
     }

@@ -77,11 +77,8 @@ pub(super) fn failed(id: PeerId, fault: Fault, how: How, hub: &mut Hub, kernel: 
         if how != How::Told {
             went_down(id, pool, fault, how, hub);
         }
-        for connection in hub.idle.empty(id) {
-            if let Some(parked) = hub.parked.remove(connection) {
-                hub.close(parked.link, kernel);
-            }
-        }
+        hub.close_kept(id, kernel);
+        hub.changed(id);
     }
 }
 
@@ -117,6 +114,9 @@ pub(super) fn passed(id: PeerId, how: How, hub: &mut Hub, kernel: &mut dyn Kerne
         kernel.tell(Word::Tried { peer: id, fault });
     }
     let flip = hub.peers.passed(id, hub.now);
+    if flip == Some(Flip::Up) {
+        hub.changed(id);
+    }
     if flip == Some(Flip::Up) && how != How::Told {
         let pool = hub.peers.get(id).map(|peer| peer.pool).unwrap_or_default();
         let (up, all) = (hub.peers.up(pool), hub.peers.len(pool));

@@ -21,6 +21,7 @@ use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::base::timers::Timers;
 use crate::config::Health;
+use crate::config::HostPolicy;
 use crate::config::Mode;
 use crate::config::Probe as ProbeKind;
 use crate::config::Retry;
@@ -69,6 +70,10 @@ pub(super) struct Listener {
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) name: String,
+    pub(super) mode: Mode,
+    pub(super) host: HostPolicy,
+    /// The name that certificates must have, unless it is that of the URL.
+    pub(super) sni: Option<String>,
     pub(super) health: Health,
     pub(super) reuse: Reuse,
     pub(super) retry: Retry,
@@ -186,6 +191,14 @@ pub(super) struct Hub {
     pub(super) sessions_max: usize,
     pub(super) accept_retry: Option<Moment>,
     pub(super) drain: Drain,
+    /// Servers that are being removed.
+    pub(super) leaving: Vec<PeerId>,
+    /// Servers whose state may look different since the last turn.
+    pub(super) changes: Vec<PeerId>,
+    /// Something that concerns no server that is there, or all of them, is different.
+    pub(super) gone: bool,
+    /// An operator has taken the process out of service.
+    pub(super) resting: bool,
 }
 
 impl Hub {

@@ -6,6 +6,7 @@
 
 mod admission;
 pub mod audit;
+mod change;
 mod chronicle;
 mod gate;
 mod hub;
@@ -24,6 +25,7 @@ mod upstream;
 
 pub use recent::Trouble;
 pub use recent::What;
+pub use change::Entry;
 pub use start::BackendReport;
 pub use start::Census;
 pub use start::StartError;

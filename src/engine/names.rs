@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::chronicle::How;
 use super::hub::Hub;
+use super::hub::Rules;
 use super::kernel::Kernel;
 use crate::base::Fault;
 use crate::base::arena::Key;
@@ -18,6 +19,7 @@ use crate::config::Scheme;
 use crate::peers::Peer;
 use crate::peers::PeerId;
 use crate::peers::PoolId;
+use crate::peers::Standing;
 use crate::peers::health::Health;
 use crate::peers::health::Thresholds;
 
@@ -35,7 +37,7 @@ pub(super) fn add_all(pools: &[Pool], hub: &mut Hub, kernel: &mut dyn Kernel) {
             fall: pool.health.fall,
         });
         for backend in &pool.backends {
-            let peer = peer(backend, pool, id, hub.now);
+            let peer = peer(backend, hub.rules(id), id, hub.now);
             hub.names.started |= peer.lookup.is_none();
             hub.peers.add(peer);
         }
@@ -45,14 +47,15 @@ pub(super) fn add_all(pools: &[Pool], hub: &mut Hub, kernel: &mut dyn Kernel) {
     hub.names.patience = hub.now + START_PATIENCE;
 }
 
-fn peer(backend: &Backend, pool: &Pool, id: PoolId, now: Moment) -> Peer {
+/// A server that has yet to be added to the pool with these rules.
+pub(super) fn peer(backend: &Backend, rules: &Rules, id: PoolId, now: Moment) -> Peer {
     let (lookup, addresses) = match &backend.host {
         Host::Name(name) => (Some(name.clone()), Vec::new()),
         Host::Address(address) => (None, vec![*address]),
     };
     let secure = backend.scheme == Scheme::Https;
-    let sni = || pool.tls.sni.clone();
-    let (authority, own_host) = match &pool.host {
+    let sni = || rules.sni.clone();
+    let (authority, own_host) = match &rules.host {
         HostPolicy::Auto => (backend.authority(), secure),
         HostPolicy::Keep => (backend.authority(), false),
         HostPolicy::Upstream => (backend.authority(), true),
@@ -60,7 +63,11 @@ fn peer(backend: &Backend, pool: &Pool, id: PoolId, now: Moment) -> Peer {
     };
     Peer {
         pool: id,
+        number: 0,
         weight: backend.weight,
+        max_conns: None,
+        standing: Standing::Enabled,
+        since: now,
         name: backend.to_string(),
         lookup,
         port: backend.port,
@@ -75,6 +82,18 @@ fn peer(backend: &Backend, pool: &Pool, id: PoolId, now: Moment) -> Peer {
         failures: 0,
         probe_due: now,
         probing: false,
+    }
+}
+
+/// A server was added: its name is looked up, if it has one.
+pub(super) fn added(id: PeerId, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    match hub.peers.get(id).map(|peer| peer.lookup.as_deref()) {
+        Some(Some(name)) => {
+            kernel.resolve(id.0.pack(), name);
+            hub.names.open += 1;
+        }
+        Some(None) => hub.names.started = true,
+        None => {}
     }
 }
 
@@ -163,7 +182,8 @@ fn conclude(hub: &mut Hub) -> bool {
     };
     let all = hub.peers.order().iter().all(known);
     let any = hub.peers.order().iter().any(known);
-    if !any && !hub.names.started {
+    // Without a backend there is nothing that could not be found.
+    if !any && !hub.names.started && !hub.peers.order().is_empty() {
         return true;
     }
     hub.names.started = true;

@@ -33,7 +33,7 @@ pub(super) fn start_due(tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: &mut
         let Some(peer) = hub.peers.get_mut(id) else {
             continue;
         };
-        if !hub.rules[peer.pool.0].probes() {
+        if !hub.rules[peer.pool.0].probes() || !peer.is_watched() {
             continue;
         }
         let unresolved = peer.addresses.is_empty();

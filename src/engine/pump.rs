@@ -58,7 +58,12 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
             Step::Fill(side) => bytes += splice::fill(side, slot, hub, kernel),
             Step::Pour(side) => bytes += splice::pour(side, slot, hub, kernel),
             Step::Finish(side) => finish(side, slot, hub, kernel),
-            Step::Dial(wish) => upstream::dial(key, slot, wish, hub, kernel),
+            Step::Dial(wish) => {
+                if hub.resting {
+                    slot.session.drain();
+                }
+                upstream::dial(key, slot, wish, hub, kernel);
+            }
             Step::Redial(fault) => upstream::redial(key, slot, fault, hub, kernel),
             Step::Park => upstream::park(slot, hub, kernel),
             Step::Drop => upstream::drop_server(slot, hub, kernel),

@@ -25,6 +25,8 @@ use crate::base::random::Random;
 use crate::base::timers::Timers;
 use crate::config;
 use crate::config::Config;
+use crate::config::Mode;
+use crate::config::Scheme;
 use crate::limits;
 use crate::peers::Peers;
 use crate::peers::PoolId;
@@ -98,6 +100,9 @@ impl Engine {
         let listeners = open(config, kernel)?;
         let rules = |(at, pool): (usize, &config::Pool)| Rules {
             name: pool.name.clone(),
+            mode: mode(config, at),
+            host: pool.host.clone(),
+            sni: pool.tls.sni.clone(),
             health: pool.health,
             reuse: pool.reuse,
             retry: pool.retry,
@@ -130,6 +135,10 @@ impl Engine {
             sessions_max: config.max_connections,
             accept_retry: None,
             drain: Drain::new(config.drain_timeout),
+            leaving: Vec::new(),
+            changes: Vec::new(),
+            gone: false,
+            resting: false,
             listeners,
         };
         for at in 0..hub.listeners.len() {
@@ -244,6 +253,17 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
         }
     }
     Ok(listeners)
+}
+
+/// What the pool at that position balances: what its listeners say, or else its backends.
+fn mode(config: &Config, pool: usize) -> Mode {
+    let listener = config.listeners.iter().find(|one| one.pool == pool);
+    let mut backends = config.pools[pool].backends.iter();
+    let usual = match backends.any(|backend| backend.scheme == Scheme::Tcp) {
+        true => Mode::Tcp,
+        false => Mode::Http,
+    };
+    listener.map_or(usual, |listener| listener.mode)
 }
 
 fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy {

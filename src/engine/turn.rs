@@ -69,6 +69,7 @@ impl Engine {
             };
             self.run(key, kernel);
         }
+        self.part(kernel);
         self.accept(kernel);
         probes::start_due(&mut self.tenants, &mut self.hub, kernel);
         names::turn(&mut self.hub, kernel);
@@ -92,6 +93,7 @@ impl Engine {
             hub.names.start_due(hub.now).filter(|_| !hub.draining()),
             accept,
             hub.drain.deadline(),
+            hub.leaving_due(),
         ]
         .into_iter()
         .flatten()

@@ -104,6 +104,15 @@ pub(super) fn redial(
     walk(key, slot, next, hub, kernel);
 }
 
+/// The server under way is not to get anything new: another one is asked. That is nobody's failure.
+fn divert(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    lose(slot, hub, kernel);
+    slot.attempt.tried.extend(slot.attempt.peer);
+    let next = hub.peers.next(slot.pool, &slot.attempt.tried);
+    slot.session.redialled(hub.now);
+    walk(key, slot, next, hub, kernel);
+}
+
 /// Connects to `peer`, or to the next one for as long as that fails at once.
 fn walk(
     key: Key,
@@ -113,6 +122,11 @@ fn walk(
     kernel: &mut dyn Kernel,
 ) {
     while let Some(id) = peer {
+        if !hub.peers.is_enabled(id) {
+            slot.attempt.tried.push(id);
+            peer = hub.peers.next(slot.pool, &slot.attempt.tried);
+            continue;
+        }
         if slot.attempt.peer != Some(id) {
             slot.attempt.addresses.clear();
         }
@@ -191,6 +205,9 @@ fn give_up_peer(
 
 /// The connection under way may have got on.
 pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    if !slot.attempt.peer.is_some_and(|id| hub.peers.is_enabled(id)) {
+        return divert(key, slot, hub, kernel);
+    }
     let Some(link) = slot.server.as_mut() else {
         return;
     };
@@ -269,9 +286,14 @@ fn kept(
 ) -> Option<Link> {
     loop {
         let taken = hub.idle.take(peer, since_min, hub.turn, hub.now)?;
-        let Some(Parked { mut link, .. }) = hub.parked.remove(taken.connection) else {
+        let Some(Parked {
+            mut link,
+            peer: whose,
+        }) = hub.parked.remove(taken.connection)
+        else {
             continue;
         };
+        assert!(whose == peer, "a connection outlived its server");
         let unsure = taken.unseen || hub.unseen_events || link.can_read() || wish == Wish::Young;
         if unsure && !link.idle_check(kernel) {
             hub.tally.count(Event::ParkedBroken);

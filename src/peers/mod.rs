@@ -17,6 +17,7 @@ use rotation::Rotation;
 pub use peer::Peer;
 pub use peer::PeerId;
 pub use peer::PoolId;
+pub use peer::Standing;
 
 /// All servers of all pools, each pool's in the order in which they were added.
 #[derive(Debug, Default)]
@@ -24,12 +25,16 @@ pub struct Peers {
     table: Arena<Peer>,
     order: Vec<PeerId>,
     pools: Vec<Pool>,
+    /// Requests that were given to servers that are gone.
+    departed: u64,
 }
 
 /// Servers that stand for each other.
 #[derive(Debug)]
 struct Pool {
     order: Vec<PeerId>,
+    /// How many there have ever been.
+    born: u32,
     rotation: Rotation,
     thresholds: Thresholds,
 }
@@ -39,6 +44,7 @@ impl Peers {
     pub fn add_pool(&mut self, thresholds: Thresholds) -> PoolId {
         self.pools.push(Pool {
             order: Vec::new(),
+            born: 0,
             rotation: Rotation::default(),
             thresholds,
         });
@@ -47,14 +53,60 @@ impl Peers {
 
     /// Adds a server to its pool, behind the others. It takes part at once: the first verdict on
     /// it, which is due at once, counts alone. `None` if there is no such pool.
-    pub fn add(&mut self, peer: Peer) -> Option<PeerId> {
-        let weight = peer.weight;
+    pub fn add(&mut self, mut peer: Peer) -> Option<PeerId> {
+        let (number, weight) = (self.pools.get(peer.pool.0)?.born + 1, peer.weight);
         let pool = self.pools.get_mut(peer.pool.0)?;
+        pool.born = number;
+        peer.number = number;
         let id = PeerId(self.table.insert(peer));
         self.order.push(id);
         pool.order.push(id);
-        pool.rotation.insert(pool.order.len() - 1, id, weight);
+        pool.rotation.insert(number, id, weight);
         Some(id)
+    }
+
+    /// Takes a server out for good. What is kept under its number has to be gone already.
+    pub fn remove(&mut self, id: PeerId) -> Option<Peer> {
+        let peer = self.table.remove(id.0)?;
+        self.departed += peer.requests;
+        self.order.retain(|other| *other != id);
+        if let Some(pool) = self.pools.get_mut(peer.pool.0) {
+            pool.order.retain(|other| *other != id);
+            pool.rotation.remove(id);
+        }
+        Some(peer)
+    }
+
+    /// Requests that were given to servers that are gone.
+    #[must_use]
+    pub const fn departed(&self) -> u64 {
+        self.departed
+    }
+
+    /// The servers of a pool, in the order in which they were added.
+    #[must_use]
+    pub fn of(&self, pool: PoolId) -> &[PeerId] {
+        self.pools.get(pool.0).map_or(&[], |pool| &pool.order)
+    }
+
+    /// The operator wants something else of a server.
+    pub fn stand(&mut self, id: PeerId, standing: Standing, now: Moment) {
+        if let Some(peer) = self.table.get_mut(id.0) {
+            peer.standing = standing;
+            peer.since = now;
+        }
+        self.settle(id);
+    }
+
+    /// The operator gives a server another share of its pool's requests.
+    pub fn reweigh(&mut self, id: PeerId, weight: u16) {
+        let Some(peer) = self.table.get_mut(id.0) else {
+            return;
+        };
+        peer.weight = weight;
+        if let Some(pool) = self.pools.get_mut(peer.pool.0) {
+            pool.rotation.reweigh(id, weight);
+        }
     }
 
     /// The server under this number.
@@ -86,10 +138,16 @@ impl Peers {
         self.pools.get(pool.0).map_or(0, |pool| pool.rotation.len())
     }
 
-    /// True if this server is in the rotation.
+    /// True if this server is in the rotation: up, and not taken out by the operator.
     #[must_use]
     pub fn is_up(&self, id: PeerId) -> bool {
-        self.get(id).is_some_and(|peer| peer.health.up)
+        self.get(id).is_some_and(Peer::takes_part)
+    }
+
+    /// True if there is this server and the operator lets it take part.
+    #[must_use]
+    pub fn is_enabled(&self, id: PeerId) -> bool {
+        self.get(id).is_some_and(Peer::is_enabled)
     }
 
     /// Goes on as far in every pool as makes this the start of share `part` of `of`.
@@ -111,7 +169,7 @@ impl Peers {
         let peer = self.table.get_mut(id.0)?;
         let pool = self.pools.get_mut(peer.pool.0)?;
         let flip = peer.health.passed(pool.thresholds, now);
-        pool.follow(id, peer.weight, flip);
+        self.settle_after(id, flip, now);
         flip
     }
 
@@ -120,20 +178,32 @@ impl Peers {
         let peer = self.table.get_mut(id.0)?;
         let pool = self.pools.get_mut(peer.pool.0)?;
         let flip = peer.health.failed(pool.thresholds, fault, now);
-        pool.follow(id, peer.weight, flip);
+        self.settle_after(id, flip, now);
         flip
     }
-}
 
-impl Pool {
-    fn follow(&mut self, id: PeerId, weight: u16, flip: Option<Flip>) {
-        let Some(at) = self.order.iter().position(|other| *other == id) else {
+    fn settle_after(&mut self, id: PeerId, flip: Option<Flip>, now: Moment) {
+        if flip.is_none() {
+            return;
+        }
+        if let Some(peer) = self.table.get_mut(id.0).filter(|peer| peer.is_enabled()) {
+            peer.since = now;
+        }
+        self.settle(id);
+    }
+
+    /// In the rotation or not, by its health and by what the operator wants.
+    fn settle(&mut self, id: PeerId) {
+        let Some(peer) = self.table.get(id.0) else {
             return;
         };
-        match flip {
-            Some(Flip::Up) => self.rotation.insert(at, id, weight),
-            Some(Flip::Down(_)) => self.rotation.remove(id),
-            None => {}
+        let Some(pool) = self.pools.get_mut(peer.pool.0) else {
+            return;
+        };
+        if peer.takes_part() {
+            pool.rotation.insert(peer.number, id, peer.weight);
+        } else {
+            pool.rotation.remove(id);
         }
     }
 }

@@ -16,13 +16,35 @@ pub struct PeerId(pub Key);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolId(pub usize);
 
+/// What the operator wants of a server, whatever its health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It takes part.
+    #[default]
+    Enabled,
+    /// It ends what it has and gets nothing new; it is still watched.
+    Draining,
+    /// It gets nothing new and is not watched.
+    Disabled,
+    /// It ends what it has, and then it is gone; at this moment at the latest.
+    Leaving(Moment),
+}
+
 /// One server.
 #[derive(Debug)]
 pub struct Peer {
     /// The servers it stands among.
     pub pool: PoolId,
+    /// Its number in its pool, from 1 on; never given to another server there.
+    pub number: u32,
     /// Its share of their requests.
     pub weight: u16,
+    /// How many requests it is to be given at a time; `None` if there is no bound.
+    pub max_conns: Option<u32>,
+    /// What the operator wants of it.
+    pub standing: Standing,
+    /// When its state, as it is shown, changed last.
+    pub since: Moment,
     /// What the user calls it: its URL.
     pub name: String,
     /// The host to look up, unless it is an address.
@@ -54,6 +76,30 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// True if it may be given something new.
+    #[must_use]
+    pub const fn takes_part(&self) -> bool {
+        self.health.up && self.is_enabled()
+    }
+
+    /// True if the operator lets it take part.
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        matches!(self.standing, Standing::Enabled)
+    }
+
+    /// True if it is watched.
+    #[must_use]
+    pub const fn is_watched(&self) -> bool {
+        matches!(self.standing, Standing::Enabled | Standing::Draining)
+    }
+
+    /// True if it goes as soon as it has ended what it has.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        matches!(self.standing, Standing::Leaving(_))
+    }
+
     /// The next address to try, from the preferred one on; `None` if there is no other.
     #[must_use]
     pub fn address(&self, tried: &[IpAddr]) -> Option<SocketAddr> {
@@ -102,7 +148,11 @@ mod tests {
             .collect();
         Peer {
             pool: PoolId::default(),
+            number: 1,
             weight: 1,
+            max_conns: None,
+            standing: Standing::Enabled,
+            since: Moment::default(),
             name: String::new(),
             lookup: None,
             port: 80,

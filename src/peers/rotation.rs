@@ -15,8 +15,8 @@ use crate::base::planted::planted;
 /// Whose turn it is.
 #[derive(Debug, Default)]
 pub struct Rotation {
-    /// Each with its position among all servers, in the order of that.
-    up: Vec<(usize, PeerId)>,
+    /// Each with its number in the pool, in the order of that.
+    up: Vec<(u32, PeerId)>,
     cursor: usize,
     /// Of each in `up`.
     shares: Vec<Share>,
@@ -70,12 +70,12 @@ impl Rotation {
         Some(id)
     }
 
-    /// Puts the server at position `at` among all servers into the rotation, at its place.
-    pub(super) fn insert(&mut self, at: usize, id: PeerId, weight: u16) {
-        let Err(place) = self.up.binary_search_by_key(&at, |(other, _)| *other) else {
+    /// Puts the server of that number into the rotation, at its place.
+    pub(super) fn insert(&mut self, number: u32, id: PeerId, weight: u16) {
+        let Err(place) = self.up.binary_search_by_key(&number, |(other, _)| *other) else {
             return;
         };
-        self.up.insert(place, (at, id));
+        self.up.insert(place, (number, id));
         self.shares.insert(place, Share { weight, credit: 0 });
         self.judge_weights();
         if place < self.cursor {
@@ -97,6 +97,19 @@ impl Rotation {
         if self.cursor >= self.up.len() {
             self.cursor = 0;
         }
+    }
+
+    /// The server has another weight. All accounts are closed: what was earned under
+    /// the old weights would keep a server waiting, or favoured, for long under the new ones.
+    pub(super) fn reweigh(&mut self, id: PeerId, weight: u16) {
+        let Some(place) = self.up.iter().position(|(_, other)| *other == id) else {
+            return;
+        };
+        self.shares[place].weight = weight;
+        for share in &mut self.shares {
+            share.credit = 0;
+        }
+        self.judge_weights();
     }
 
     fn judge_weights(&mut self) {
@@ -123,6 +136,10 @@ mod tests {
     use crate::base::arena::Key;
     use crate::base::random::Random;
 
+    fn number(at: usize) -> u32 {
+        u32::try_from(at).unwrap()
+    }
+
     fn ids(count: u32) -> Vec<PeerId> {
         (0..count)
             .map(|index| {
@@ -137,7 +154,7 @@ mod tests {
     fn rotation(order: &[PeerId]) -> Rotation {
         let mut rotation = Rotation::default();
         for (at, id) in order.iter().enumerate() {
-            rotation.insert(at, *id, 1);
+            rotation.insert(number(at), *id, 1);
         }
         rotation
     }
@@ -170,7 +187,7 @@ mod tests {
         let order = ids(10_000);
         let mut rotation = rotation(&order);
         rotation.remove(order[5_000]);
-        rotation.insert(5_000, order[5_000], 1);
+        rotation.insert(number(5_000), order[5_000], 1);
         let picked: Vec<PeerId> = order.iter().filter_map(|_| rotation.next(&[])).collect();
         assert_eq!(picked, order);
     }
@@ -203,7 +220,7 @@ mod tests {
         let order = ids(u32::try_from(weights.len()).unwrap());
         let mut rotation = Rotation::default();
         for (at, weight) in weights.iter().enumerate() {
-            rotation.insert(at, order[at], *weight);
+            rotation.insert(number(at), order[at], *weight);
         }
         (order, rotation)
     }
@@ -253,7 +270,7 @@ mod tests {
             if random.permille(500) {
                 rotation.remove(order[at]);
             } else {
-                rotation.insert(at, order[at], 1);
+                rotation.insert(number(at), order[at], 1);
             }
             let mut counts = [0_u32; 7];
             for _ in 0..random.below(40) {
@@ -265,6 +282,23 @@ mod tests {
             let counts: Vec<u32> = up.map(|id| counts[id.0.index as usize]).collect();
             let spread = counts.iter().max().unwrap_or(&0) - counts.iter().min().unwrap_or(&0);
             assert!(spread <= 1, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_weight_counts_from_the_next_pick_on() {
+        let (order, mut rotation) = weighted(&[1, 1, 1]);
+        rotation.next(&[]);
+        for weights in [[256, 1, 1], [1, 1, 1], [0, 3, 1], [2, 2, 0], [1, 1, 1]] {
+            for (id, weight) in order.iter().zip(weights) {
+                rotation.reweigh(*id, weight);
+            }
+            let total = weights.iter().sum::<u16>();
+            let mut counts = [0; 3];
+            for _ in 0..total {
+                counts[rotation.next(&[]).unwrap().0.index as usize] += 1;
+            }
+            assert_eq!(counts, weights);
         }
     }
 }

@@ -449,6 +449,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the client has yet to send its first request.
+    pub(super) fn awaits_first(&self) -> bool {
+        self.life == Life::New && matches!(self.phase, Phase::Idle | Phase::Head(_))
+    }
+
     pub(super) const fn server_keep_alive(&self) -> Option<Span> {
         match self.server_keep {
             Keep::For(span) => span,

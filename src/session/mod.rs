@@ -234,6 +234,16 @@ impl Session {
         }
     }
 
+    /// What runs is the last, and so is what has just begun: who was not answered yet is answered
+    /// once.
+    pub fn ease(&mut self) {
+        match self {
+            Self::Exchange(exchange) if exchange.awaits_first() => {}
+            Self::Exchange(exchange) => exchange.drain(),
+            Self::Tunnel(_) => {}
+        }
+    }
+
     /// What a person should be told, once.
     pub const fn incident(&mut self) -> Option<Incident> {
         match self {

@@ -43,8 +43,10 @@ const ROOMS: &[Room] = &[
 
     Room { layer: 2, name: "session", imports: &["limits", "base", "tally", "config", "http"] },
 
+    Room { layer: 2, name: "admin",   imports: &["limits", "base", "tally", "config", "http"] },
+
     Room { layer: 3, name: "engine",  imports: &["limits", "base", "tally", "config", "http",
-                                                 "peers", "tls", "session"] },
+                                                 "peers", "tls", "session", "admin"] },
 
     Room { layer: 4, name: "os",      imports: &["limits", "base", "tally", "engine::kernel"] },
 

@@ -1,0 +1,432 @@
+//! Changes to a running balancer: what an operator wants, and what follows from it for servers,
+//! kept connections, probes and the requests under way.
+//!
+//! A server that shall get nothing new gets nothing new from the moment the change is applied:
+//! neither over kept connections, which are closed, nor over connections that are still being made,
+//! whose requests go elsewhere. What it has is brought to its end, unless its time is over.
+
+use super::hub::Hub;
+use super::kernel::Kernel;
+use super::names;
+use super::slot::Stage;
+use super::slot::Tenant;
+use super::turn::Engine;
+use crate::admin::Applied;
+use crate::admin::Change;
+use crate::admin::Edit;
+use crate::admin::Refusal;
+use crate::admin::Wanted;
+use crate::admin::Whom;
+use crate::base::Fault;
+use crate::base::Side;
+use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::base::time::Span;
+use crate::config::Backend;
+use crate::config::LogLevel;
+use crate::config::Mode;
+use crate::config::Scheme;
+use crate::peers::PeerId;
+use crate::peers::PoolId;
+use crate::peers::Standing;
+use crate::peers::health::Health;
+use crate::session::Way;
+
+/// One server as changes leave it, whatever its health: for comparing what several engines, or
+/// the same one at other times, hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id, like `app-1`.
+    pub id: String,
+    /// Its URL.
+    pub url: String,
+    /// Its share of the requests.
+    pub weight: u16,
+    /// Requests it is to be given at a time.
+    pub max_conns: Option<u32>,
+    /// Whether it takes part.
+    pub wanted: Wanted,
+}
+
+impl Engine {
+    /// Does what an operator wants, whole or not at all.
+    ///
+    /// # Errors
+    /// If the change speaks of what is not there, or cannot be: nothing is different then.
+    pub fn apply(&mut self, change: Change, kernel: &mut dyn Kernel) -> Result<Applied, Refusal> {
+        match change {
+            Change::Add {
+                pool,
+                backend,
+                max_conns,
+            } => self.add(&pool, &backend, max_conns, kernel),
+            Change::Remove { whom, drain } => self.remove(&whom, drain, kernel),
+            Change::Edit { whom, edit } => self.edit(&whom, edit, kernel),
+            Change::Drain(on) => {
+                self.rest(on);
+                Ok(Applied::Process)
+            }
+            Change::LogLevel(level) => {
+                log::info!("log level {}", level.name());
+                log::set_max_level(filter(level));
+                Ok(Applied::Process)
+            }
+        }
+    }
+
+    /// All servers that are not being removed, as changes have left them.
+    #[must_use]
+    pub fn roster(&self) -> Vec<Entry> {
+        let peers = &self.hub.peers;
+        let known = peers.order().iter().filter_map(|id| {
+            let peer = peers.get(*id)?;
+            let wanted = match peer.standing {
+                Standing::Enabled => Wanted::Enable,
+                Standing::Draining => Wanted::Drain,
+                Standing::Disabled => Wanted::Disable,
+                Standing::Leaving(_) => return None,
+            };
+            Some(Entry {
+                id: self.hub.peer_name(*id),
+                url: peer.name.clone(),
+                weight: peer.weight,
+                max_conns: peer.max_conns,
+                wanted,
+            })
+        });
+        known.collect()
+    }
+
+    fn add(
+        &mut self,
+        pool: &str,
+        backend: &Backend,
+        max_conns: Option<u32>,
+        kernel: &mut dyn Kernel,
+    ) -> Result<Applied, Refusal> {
+        let hub = &mut self.hub;
+        let id = hub.pool_named(pool)?;
+        fit(backend, id, hub)?;
+        let url = backend.to_string();
+        let same = |other: &PeerId| {
+            let peer = hub.peers.get(*other);
+            peer.is_some_and(|peer| peer.name == url && !peer.is_leaving())
+        };
+        if let Some(other) = hub.peers.of(id).iter().copied().find(same) {
+            return Err(Refusal::Exists(hub.peer_name(other)));
+        }
+        let mut peer = names::peer(backend, hub.rules(id), id, hub.now);
+        peer.max_conns = max_conns;
+        let Some(added) = hub.peers.add(peer) else {
+            return Err(Refusal::NoPool(pool.to_owned()));
+        };
+        hub.probe_due = hub.now;
+        names::added(added, hub, kernel);
+        let id = hub.peer_name(added);
+        log::info!("backend {url} added as {id}, weight {}", backend.weight);
+        hub.changed(added);
+        let pool = pool.to_owned();
+        Ok(Applied::Backend { pool, id })
+    }
+
+    fn remove(
+        &mut self,
+        whom: &Whom,
+        drain: Span,
+        kernel: &mut dyn Kernel,
+    ) -> Result<Applied, Refusal> {
+        let id = self.hub.peer_named(whom)?;
+        let applied = self.applied(whom, id);
+        let now = self.hub.now;
+        let mut deadline = now + drain;
+        if let Some(peer) = self.hub.peers.get(id) {
+            if let Standing::Leaving(earlier) = peer.standing {
+                deadline = deadline.min(earlier);
+            }
+            log::info!(
+                "backend {} is being removed: {} under way may end within {drain}",
+                peer.name,
+                peer.in_flight
+            );
+        }
+        self.hub.peers.stand(id, Standing::Leaving(deadline), now);
+        if !self.hub.leaving.contains(&id) {
+            self.hub.leaving.push(id);
+        }
+        self.withdraw(id, kernel);
+        self.end_probes_of(id, kernel);
+        self.hub.changed(id);
+        self.part(kernel);
+        Ok(applied)
+    }
+
+    fn edit(
+        &mut self,
+        whom: &Whom,
+        edit: Edit,
+        kernel: &mut dyn Kernel,
+    ) -> Result<Applied, Refusal> {
+        let id = self.hub.peer_named(whom)?;
+        let applied = self.applied(whom, id);
+        if self.hub.peers.get(id).is_some_and(|peer| peer.is_leaving()) {
+            return Err(Refusal::Leaving(self.hub.peer_name(id)));
+        }
+        if let Some(weight) = edit.weight {
+            self.hub.peers.reweigh(id, weight);
+        }
+        if let (Some(most), Some(peer)) = (edit.max_conns, self.hub.peers.get_mut(id)) {
+            peer.max_conns = (most > 0).then_some(most);
+        }
+        if let Some(wanted) = edit.state {
+            self.stand(id, wanted, kernel);
+        }
+        if let Some(peer) = self.hub.peers.get(id) {
+            let state = edit.state.map_or("", Wanted::name);
+            log::info!("backend {}: {state} weight {}", peer.name, peer.weight);
+        }
+        self.hub.changed(id);
+        Ok(applied)
+    }
+
+    fn applied(&self, whom: &Whom, id: PeerId) -> Applied {
+        Applied::Backend {
+            pool: whom.pool.clone(),
+            id: self.hub.peer_name(id),
+        }
+    }
+
+    fn stand(&mut self, id: PeerId, wanted: Wanted, kernel: &mut dyn Kernel) {
+        let hub = &mut self.hub;
+        let now = hub.now;
+        let Some(peer) = hub.peers.get_mut(id) else {
+            return;
+        };
+        let standing = match wanted {
+            Wanted::Drain => Standing::Draining,
+            Wanted::Enable => Standing::Enabled,
+            Wanted::Disable => Standing::Disabled,
+        };
+        let before = peer.standing;
+        if before == standing {
+            return;
+        }
+        if before == Standing::Disabled {
+            // Nobody has watched it: what was bad is still believed, what was good is not.
+            if peer.health.up {
+                peer.health = Health::default();
+            }
+            peer.probe_due = now;
+            hub.probe_due = now;
+        }
+        hub.peers.stand(id, standing, now);
+        if standing != Standing::Enabled {
+            self.withdraw(id, kernel);
+        }
+        if standing == Standing::Disabled {
+            self.end_probes_of(id, kernel);
+        }
+    }
+
+    /// A server gets nothing new: what is kept for later goes, what is being connected goes
+    /// elsewhere.
+    fn withdraw(&mut self, id: PeerId, kernel: &mut dyn Kernel) {
+        self.hub.close_kept(id, kernel);
+        for (key, tenant) in self.tenants.iter() {
+            if let Tenant::Session(slot) = tenant
+                && slot.attempt.peer == Some(id)
+                && matches!(slot.attempt.stage, Stage::Connecting | Stage::Handshaking)
+            {
+                self.hub.queue.push(key);
+            }
+        }
+    }
+
+    fn end_probes_of(&mut self, id: PeerId, kernel: &mut dyn Kernel) {
+        let of = |(key, tenant): (Key, &Tenant)| match tenant {
+            Tenant::Probe(probe) if probe.peer == id => Some(key),
+            Tenant::Probe(_) | Tenant::Session(_) => None,
+        };
+        let keys: Vec<Key> = self.tenants.iter().filter_map(of).collect();
+        for key in keys {
+            self.end_probe(key, kernel);
+        }
+        if let Some(peer) = self.hub.peers.get_mut(id) {
+            peer.probing = false;
+        }
+    }
+
+    /// Lets those go that have ended everything, or whose time is over.
+    pub(super) fn part(&mut self, kernel: &mut dyn Kernel) {
+        if self.hub.leaving.is_empty() {
+            return;
+        }
+        let mut staying = Vec::new();
+        for id in std::mem::take(&mut self.hub.leaving) {
+            let Some(peer) = self.hub.peers.get(id) else {
+                continue;
+            };
+            let due = match peer.standing {
+                Standing::Leaving(due) => due,
+                Standing::Enabled | Standing::Draining | Standing::Disabled => continue,
+            };
+            if peer.in_flight > 0 && due > self.hub.now {
+                staying.push(id);
+                continue;
+            }
+            self.hub.close_kept(id, kernel);
+            let cut = self.cut(id);
+            if let Some(peer) = self.hub.peers.remove(id) {
+                log::info!("backend {} is removed, {cut} cut off", peer.name);
+            }
+            self.hub.gone = true;
+        }
+        self.hub.leaving = staying;
+    }
+
+    /// Cuts what a server still has, and says how much that was.
+    fn cut(&mut self, id: PeerId) -> usize {
+        let mut cut = 0;
+        for key in self.tenants.keys() {
+            let hub = &mut self.hub;
+            if let Some(Tenant::Session(slot)) = self.tenants.get_mut(key)
+                && slot.attempt.peer == Some(id)
+                && slot.attempt.stage == Stage::Joined
+            {
+                slot.session.broke(
+                    Side::Server,
+                    Way::Reading,
+                    Fault::Removed,
+                    &mut hub.scratch,
+                    hub.now,
+                );
+                hub.queue.push(key);
+                cut += 1;
+            }
+        }
+        cut
+    }
+
+    /// The process goes out of service, or comes back.
+    fn rest(&mut self, on: bool) {
+        if self.hub.resting == on {
+            return;
+        }
+        self.hub.resting = on;
+        self.hub.gone = true;
+        if !on {
+            log::info!("in service again");
+            return;
+        }
+        log::info!("out of service: not ready, and no connection outlives its request");
+        for key in self.tenants.keys() {
+            if let Some(Tenant::Session(slot)) = self.tenants.get_mut(key) {
+                slot.session.ease();
+                self.hub.queue.push(key);
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// The pool of that name.
+    pub(super) fn pool_named(&self, name: &str) -> Result<PoolId, Refusal> {
+        let at = self.rules.iter().position(|rules| rules.name == name);
+        at.map(PoolId)
+            .ok_or_else(|| Refusal::NoPool(name.to_owned()))
+    }
+
+    /// The server that is meant: by its id, or by host and port; then one that stays comes before
+    /// one that is being removed.
+    pub(super) fn peer_named(&self, whom: &Whom) -> Result<PeerId, Refusal> {
+        let pool = self.pool_named(&whom.pool)?;
+        let all = self.peers.of(pool);
+        let number = whom.backend.strip_prefix(&whom.pool);
+        let number = number.and_then(|rest| rest.strip_prefix('-')?.parse::<u32>().ok());
+        let by_id = |id: &&PeerId| {
+            let peer = self.peers.get(**id);
+            peer.is_some_and(|peer| Some(peer.number) == number)
+        };
+        let by_place = |staying: bool| {
+            move |id: &&PeerId| {
+                let peer = self.peers.get(**id);
+                peer.is_some_and(|peer| {
+                    peer.is_leaving() != staying && is_place(&peer.name, peer.port, &whom.backend)
+                })
+            }
+        };
+        let found = all.iter().find(by_id);
+        let found = found.or_else(|| all.iter().find(by_place(true)));
+        let found = found.or_else(|| all.iter().find(by_place(false)));
+        found
+            .copied()
+            .ok_or_else(|| Refusal::NoBackend(whom.clone()))
+    }
+
+    /// The id of a server, as people say it.
+    pub(super) fn peer_name(&self, id: PeerId) -> String {
+        self.peers.get(id).map_or_else(String::new, |peer| {
+            format!("{}-{}", self.rules(peer.pool).name, peer.number)
+        })
+    }
+
+    /// When the first of those that leave is over its time.
+    pub(super) fn leaving_due(&self) -> Option<Moment> {
+        let due = |id: &PeerId| match self.peers.get(*id)?.standing {
+            Standing::Leaving(due) => Some(due),
+            Standing::Enabled | Standing::Draining | Standing::Disabled => None,
+        };
+        self.leaving.iter().filter_map(due).min()
+    }
+
+    /// Closes what is kept for later requests to that server.
+    pub(super) fn close_kept(&mut self, id: PeerId, kernel: &mut dyn Kernel) {
+        for connection in self.idle.empty(id) {
+            if let Some(parked) = self.parked.remove(connection) {
+                self.close(parked.link, kernel);
+            }
+        }
+    }
+
+    /// The state of a server may look different from here on.
+    pub(super) fn changed(&mut self, id: PeerId) {
+        if self.changes.len() < CHANGES_MAX {
+            self.changes.push(id);
+        }
+    }
+}
+
+/// Whether `name`, a URL, is at this host and port; the port may be left out if the URL does.
+fn is_place(name: &str, port: u16, place: &str) -> bool {
+    let authority = name.split_once("://").map_or(name, |(_, rest)| rest);
+    authority.eq_ignore_ascii_case(place)
+        || place.rsplit_once(':').is_some_and(|(host, number)| {
+            authority.eq_ignore_ascii_case(host) && number.parse() == Ok(port)
+        })
+}
+
+/// Whether the pool can speak to such a server.
+fn fit(backend: &Backend, pool: PoolId, hub: &Hub) -> Result<(), Refusal> {
+    let rules = hub.rules(pool);
+    let unfit = match (rules.mode, backend.scheme) {
+        (Mode::Http, Scheme::Tcp) => "the pool balances requests: write http:// or https://",
+        (Mode::Tcp, Scheme::Http | Scheme::Https) => "the pool balances connections: write tcp://",
+        (Mode::Http, Scheme::Https) if rules.client_tls.is_none() => {
+            "the pool was set up without TLS"
+        }
+        (Mode::Http, Scheme::Http | Scheme::Https) | (Mode::Tcp, Scheme::Tcp) => return Ok(()),
+    };
+    Err(Refusal::Unfit(unfit))
+}
+
+const fn filter(level: LogLevel) -> log::LevelFilter {
+    match level {
+        LogLevel::Error => log::LevelFilter::Error,
+        LogLevel::Warn => log::LevelFilter::Warn,
+        LogLevel::Info => log::LevelFilter::Info,
+        LogLevel::Debug => log::LevelFilter::Debug,
+        LogLevel::Trace => log::LevelFilter::Trace,
+    }
+}
+
+/// States that are told of in one turn: more are seen in the next report of the whole.
+const CHANGES_MAX: usize = 64;

@@ -3,6 +3,13 @@
 //! Metrics in production, coverage marks in simulation: a sweep over many seeds must move every
 //! one of them, or it has not seen what it claims to have seen.
 
+mod end;
+mod histogram;
+
+pub use end::End;
+pub use histogram::BOUNDS;
+pub use histogram::Histogram;
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]

@@ -8,10 +8,12 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::books;
 use super::chronicle;
 use super::hub::Owner;
 use super::kernel::Kernel;
 use super::link::Link;
+use super::slot::Door;
 use super::slot::Slot;
 use super::slot::Tenant;
 use super::splice;
@@ -102,7 +104,13 @@ impl Engine {
         };
         let policy = Rc::clone(&listener.policy);
         let session = Session::new(listener.mode, policy, from.ip().to_canonical(), hub.now);
-        let slot = Slot::new(session, client, from, listener.pool);
+        let door = Door {
+            listener: at,
+            pool: listener.pool,
+            now: hub.now,
+        };
+        let slot = Slot::new(session, client, from, door);
+        hub.books.entered(at);
         let key = self.tenants.insert(Tenant::Session(slot));
         hub.own(socket, Owner::Session(key, Side::Client));
         hub.tally.count(Event::Accepted);
@@ -120,6 +128,8 @@ impl Engine {
         if !planted(Bug::DeadlineOutlivesSession) {
             hub.timers.disarm(key);
         }
+        books::dismissed(&mut slot, outcome, hub);
+        hub.books.left(slot.listener);
         if outcome.is_broken() {
             upstream::abort_server(&mut slot, hub, kernel);
         } else {

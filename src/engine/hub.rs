@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::books::Books;
 use super::gate::Gate;
 use super::kernel::Kernel;
 use super::link::Link;
@@ -181,6 +182,7 @@ pub(super) struct Hub {
     pub(super) scratch: Vec<u8>,
     pub(super) random: Random,
     pub(super) tally: Tally,
+    pub(super) books: Books,
     pub(super) gate: Gate,
     pub(super) recent: Recent,
     pub(super) now: Moment,

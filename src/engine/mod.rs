@@ -6,6 +6,7 @@
 
 mod admission;
 pub mod audit;
+mod books;
 mod change;
 mod chronicle;
 mod gate;

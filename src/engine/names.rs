@@ -16,6 +16,7 @@ use crate::config::Host;
 use crate::config::HostPolicy;
 use crate::config::Pool;
 use crate::config::Scheme;
+use crate::peers::Counts;
 use crate::peers::Peer;
 use crate::peers::PeerId;
 use crate::peers::PoolId;
@@ -80,6 +81,7 @@ pub(super) fn peer(backend: &Backend, rules: &Rules, id: PoolId, now: Moment) ->
         requests: 0,
         in_flight: 0,
         failures: 0,
+        counts: Counts::default(),
         probe_due: now,
         probing: false,
     }

@@ -19,6 +19,7 @@ use crate::base::Side;
 use crate::base::arena::Arena;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
+use crate::base::time::Span;
 use crate::peers::PeerId;
 use crate::tally::Event;
 
@@ -117,10 +118,16 @@ pub(super) fn run(key: Key, tenants: &mut Arena<Tenant>, hub: &mut Hub, kernel: 
         peer,
         link,
         addresses,
+        deadline,
         ..
     } = probe;
     hub.close(link, kernel);
+    let took = hub.peers.get(peer).map_or(Span::ZERO, |known| {
+        let timeout = hub.rules(known.pool).health.timeout;
+        hub.now.since(deadline - timeout)
+    });
     if let (Some(known), Some(address)) = (hub.peers.get_mut(peer), addresses.last()) {
+        known.counts.probed(result, took);
         match result {
             Ok(()) => known.prefer(Some(address)),
             Err(_) => known.avoid(*address),

@@ -1,5 +1,6 @@
 //! Runs one session: carries out its steps until it waits, ends, or has used its share of a turn.
 
+use super::books;
 use super::chronicle;
 use super::hub::Hub;
 use super::kernel::Kernel;
@@ -49,14 +50,32 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
         let step = slot.session.next(slot.can());
         // A run may see several requests refused: each is said before the next one can be.
         chronicle::incident(slot, hub);
+        if let Some(record) = slot.session.record() {
+            books::finished(record, slot, hub);
+        }
         match step {
             Step::Read(side) => match read(side, slot, hub, kernel) {
-                Some(count) => bytes += count,
+                Some(count) => {
+                    bytes += count;
+                    books::came(side, count, slot, hub);
+                }
                 None => return Ran::Starves,
             },
-            Step::Write(side) => bytes += write(side, slot, hub, kernel),
-            Step::Fill(side) => bytes += splice::fill(side, slot, hub, kernel),
-            Step::Pour(side) => bytes += splice::pour(side, slot, hub, kernel),
+            Step::Write(side) => {
+                let count = write(side, slot, hub, kernel);
+                bytes += count;
+                books::went(side, count, slot, hub);
+            }
+            Step::Fill(side) => {
+                let count = splice::fill(side, slot, hub, kernel);
+                bytes += count;
+                books::came(side, count, slot, hub);
+            }
+            Step::Pour(side) => {
+                let count = splice::pour(side, slot, hub, kernel);
+                bytes += count;
+                books::went(side, count, slot, hub);
+            }
             Step::Finish(side) => finish(side, slot, hub, kernel),
             Step::Dial(wish) => {
                 if hub.resting {

@@ -35,8 +35,22 @@ pub(super) struct Slot {
     pub(super) from: SocketAddr,
     /// Who serves it.
     pub(super) pool: PoolId,
+    /// Where it came in: the position of the listener.
+    pub(super) listener: usize,
+    /// When it came in.
+    pub(super) since: Moment,
+    /// When a server was wanted first for the request that runs.
+    pub(super) began: Option<Moment>,
     /// What a long transfer uses.
     pub(super) pipes: Option<Box<Pipes>>,
+}
+
+/// How a client came in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Door {
+    pub(super) listener: usize,
+    pub(super) pool: PoolId,
+    pub(super) now: Moment,
 }
 
 /// The way to a server, as far as it is gone.
@@ -82,14 +96,17 @@ pub(super) struct Probe {
 impl Slot {
     /// For a client that has just connected.
     #[must_use]
-    pub(super) fn new(session: Session, client: Link, from: SocketAddr, pool: PoolId) -> Self {
+    pub(super) fn new(session: Session, client: Link, from: SocketAddr, door: Door) -> Self {
         Self {
             session,
             client,
             server: None,
             attempt: Attempt::default(),
             from,
-            pool,
+            pool: door.pool,
+            listener: door.listener,
+            since: door.now,
+            began: None,
             pipes: None,
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::books::Books;
 use super::gate::Gate;
 use super::hub::Drain;
 use super::hub::Hub;
@@ -126,6 +127,7 @@ impl Engine {
             scratch: Vec::with_capacity(limits::WINDOW_BYTES),
             random: Random::new(seed),
             tally: Tally::default(),
+            books: Books::new(config),
             gate: Gate::default(),
             recent: Recent::default(),
             now,

@@ -1,6 +1,7 @@
 //! One turn of the loop, in its fixed order. The clock is read once; everything that a turn
 //! decides, it decides at one moment.
 
+use super::books;
 use super::chronicle;
 use super::chronicle::How;
 use super::hub::Hub;
@@ -50,6 +51,7 @@ impl Engine {
         self.hub.unseen_events = !kernel.wait(until, &mut self.ready);
         self.hub.now = kernel.now();
         self.hub.turn += 1;
+        books::woke(until, &mut self.hub, self.ready.len());
         for at in 0..self.ready.len() {
             let ready = self.ready[at];
             self.mark(&ready);

@@ -42,6 +42,11 @@ const KEEP_ALIVE_MARGIN: Span = Span::millis(500);
 pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel: &mut dyn Kernel) {
     // The time to connect begins now, however long the request took to come.
     slot.session.redialled(hub.now);
+    slot.began.get_or_insert(hub.now);
+    let last = slot.attempt.peer.filter(|_| is_retry(slot, wish));
+    if let Some(peer) = last.and_then(|id| hub.peers.get_mut(id)) {
+        peer.counts.retries += 1;
+    }
     let peer = match wish {
         Wish::Any | Wish::Young => {
             slot.attempt = Attempt::default();
@@ -80,6 +85,11 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
         return join(key, slot, link, true, hub);
     }
     walk(key, slot, peer, hub, kernel);
+}
+
+/// Whether the request was given to a server before. A tunnel says [`Wish::Fresh`] at once.
+fn is_retry(slot: &Slot, wish: Wish) -> bool {
+    matches!(wish, Wish::Fresh | Wish::Elsewhere) && slot.attempt.peer.is_some()
 }
 
 /// The server of the last attempt, if it may be asked again.
@@ -314,6 +324,10 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
     };
     peer.requests += 1;
     peer.in_flight += 1;
+    match reused {
+        true => peer.counts.reuses += 1,
+        false => peer.counts.connects += 1,
+    }
     let got = Dialled {
         authority: &peer.authority,
         own_host: peer.own_host,

@@ -2,6 +2,7 @@
 //!
 //! Layer 1: pure. No socket and no clock; the engine connects and tells what came of it.
 
+mod counts;
 pub mod health;
 pub mod idle;
 mod peer;
@@ -14,6 +15,7 @@ use health::Flip;
 use health::Thresholds;
 use rotation::Rotation;
 
+pub use counts::Counts;
 pub use peer::Peer;
 pub use peer::PeerId;
 pub use peer::PoolId;

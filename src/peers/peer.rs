@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
+use super::counts::Counts;
 use super::health::Health;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
@@ -69,6 +70,8 @@ pub struct Peer {
     pub in_flight: u64,
     /// Attempts on it that failed.
     pub failures: u64,
+    /// What has happened on it.
+    pub counts: Counts,
     /// When it is probed next.
     pub probe_due: Moment,
     /// Whether a probe runs.
@@ -165,6 +168,7 @@ mod tests {
             requests: 0,
             in_flight: 0,
             failures: 0,
+            counts: Counts::default(),
             probe_due: Moment::default(),
             probing: false,
         }

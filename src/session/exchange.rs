@@ -16,6 +16,7 @@ use super::step::Can;
 use super::step::Incident;
 use super::step::Outcome;
 use super::step::Policy;
+use super::step::Record;
 use super::step::Step;
 use super::step::Wish;
 use super::tunnel::Tunnel;
@@ -51,6 +52,10 @@ pub struct Exchange {
     /// Bytes of our own that go to the client before any of `down`.
     pub(super) aside: Option<Box<Aside>>,
     pub(super) incident: Option<Incident>,
+    /// What is known so far of the request that runs.
+    pub(super) account: Option<Record>,
+    /// The request that has just ended.
+    pub(super) record: Option<Record>,
     pub(super) life: Life,
 }
 
@@ -189,6 +194,8 @@ impl Exchange {
             mark: now,
             aside: None,
             incident: None,
+            account: None,
+            record: None,
             life: Life::New,
         }
     }
@@ -312,6 +319,7 @@ impl Exchange {
         let Some(request) = self.request.take() else {
             return Step::Wait;
         };
+        self.record = self.account.take();
         if request.persistent && self.life != Life::Last {
             self.next_request();
             return self.next(can);
@@ -348,6 +356,7 @@ impl Exchange {
                 Step::Wait
             };
         }
+        self.record = self.account.take();
         if self.life == Life::Last {
             self.phase = Phase::Finishing;
         } else {
@@ -428,7 +437,9 @@ impl Exchange {
             return None;
         }
         let (up, down) = (std::mem::take(&mut self.up), std::mem::take(&mut self.down));
-        Some(Tunnel::joined(Rc::clone(&self.policy), up, down, now))
+        let mut tunnel = Tunnel::joined(Rc::clone(&self.policy), up, down, now);
+        tunnel.record = self.account.take();
+        Some(tunnel)
     }
 
     pub(super) const fn finished(&mut self, now: Moment) {

@@ -30,7 +30,9 @@ use crate::base::Side;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config;
+use crate::http::head::Method;
 use crate::limits;
+use crate::tally::End;
 use exchange::Exchange;
 use half::Half;
 use tunnel::Tunnel;
@@ -41,6 +43,7 @@ pub use step::Dialled;
 pub use step::Incident;
 pub use step::Outcome;
 pub use step::Policy;
+pub use step::Record;
 pub use step::Step;
 pub use step::Timeouts;
 pub use step::Undialled;
@@ -250,6 +253,31 @@ impl Session {
             Self::Exchange(exchange) => exchange.incident.take(),
             Self::Tunnel(tunnel) => tunnel.incident.take(),
         }
+    }
+
+    /// The request that has just been brought to its end, once.
+    pub const fn record(&mut self) -> Option<Record> {
+        match self {
+            Self::Exchange(exchange) => exchange.record.take(),
+            Self::Tunnel(tunnel) => tunnel.record.take(),
+        }
+    }
+
+    /// The request that ends in the middle because the session does, or the tunnel.
+    pub fn abandoned(&mut self, outcome: Outcome) -> Option<Record> {
+        let account = match self {
+            Self::Exchange(exchange) => exchange.account.take()?,
+            Self::Tunnel(_) => Record {
+                method: Method::Other,
+                status: 0,
+                own: true,
+                end: End::Ok,
+            },
+        };
+        Some(Record {
+            end: outcome.end(),
+            ..account
+        })
     }
 
     /// The `Keep-Alive: timeout=` of the last answer, when the server named one.

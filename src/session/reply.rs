@@ -13,6 +13,7 @@ use super::exchange::Server;
 use super::step::Cause;
 use super::step::Incident;
 use super::step::Outcome;
+use super::step::Record;
 use super::step::Undialled;
 use crate::base::Fault;
 use crate::base::planted::Bug;
@@ -20,6 +21,7 @@ use crate::base::planted::planted;
 use crate::http::Reject;
 use crate::http::Version;
 use crate::http::emit;
+use crate::http::head::Method;
 
 /// Seconds after which a client may try again when nobody is up: the probes' interval.
 const RETRY_AFTER_SECONDS: u32 = 2;
@@ -57,6 +59,12 @@ impl Exchange {
         let bytes = std::mem::take(scratch);
         self.say_aside(&bytes);
         *scratch = bytes;
+        self.account = Some(Record {
+            method: self.account.map_or(Method::Other, |account| account.method),
+            status,
+            own: true,
+            end: cause.end(status),
+        });
         self.incident = Some(Incident::Answered(status, cause));
         self.phase = Phase::Replying;
         if matches!(self.server, Server::Attached { .. }) {

@@ -12,6 +12,7 @@ use super::exchange::Server;
 use super::step::Cause;
 use super::step::Dialled;
 use super::step::Outcome;
+use super::step::Record;
 use super::step::Undialled;
 use super::step::Way;
 use super::step::Wish;
@@ -32,6 +33,7 @@ use crate::http::head;
 use crate::http::head::HeadScan;
 use crate::http::head::Upgrade;
 use crate::limits;
+use crate::tally::End;
 
 impl Exchange {
     pub(super) fn filled(&mut self, side: Side, count: usize, scratch: &mut Vec<u8>, now: Moment) {
@@ -139,6 +141,12 @@ impl Exchange {
             Framing::Length(length) => Sending::Length(length),
             Framing::Chunked => Sending::Chunked(Chunked::new(ChunkKeep::Framing)),
         };
+        self.account = Some(Record {
+            method: head.method,
+            status: 0,
+            own: false,
+            end: End::Ok,
+        });
         self.request = Some(Running {
             head,
             head_bytes,

@@ -148,6 +148,9 @@ impl Exchange {
         }
         emit::interim(scratch, &self.down.unjudged()[..length], head);
         self.down.replace(length, scratch);
+        if let Some(account) = &mut self.account {
+            account.status = head.status;
+        }
         self.phase = Phase::Switched;
         Ok(())
     }
@@ -194,6 +197,9 @@ impl Exchange {
         request.persistent &= !early && !closes && self.life != Life::Last;
         request.receiving = receiving;
         self.server_keep = keep;
+        if let Some(account) = &mut self.account {
+            account.status = head.status;
+        }
         let answer = emit::Answer {
             to: request.head.version,
             persistent: request.persistent,

@@ -8,7 +8,9 @@ use crate::base::Fault;
 use crate::base::Side;
 use crate::config;
 use crate::http::Reason;
+use crate::http::head::Method;
 use crate::limits;
+use crate::tally::End;
 
 /// What the sockets of a session allow at this moment, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -186,6 +188,19 @@ impl Outcome {
     }
 }
 
+/// A request that has been brought to its end, one way or the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// As received; [`Method::Other`] also if its head was refused.
+    pub method: Method,
+    /// What the client was told; 0 if it was told nothing.
+    pub status: u16,
+    /// Whether tidegate said that itself.
+    pub own: bool,
+    /// How it ended.
+    pub end: End,
+}
+
 /// Something a person should be told of a session that goes on or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incident {
@@ -210,6 +225,54 @@ pub enum Cause {
     ResponseBroken(Reason),
     /// The server gave no answer in time.
     ResponseSlow,
+}
+
+impl Cause {
+    /// The same in the words of the metrics.
+    #[must_use]
+    pub const fn end(self, status: u16) -> End {
+        match self {
+            Self::Refused(_) if matches!(status, 413 | 414 | 429 | 431) => End::Limit,
+            Self::Refused(_) => End::BadRequest,
+            Self::RequestSlow => End::ClientTimeout,
+            Self::Undialled(why) => why.end(),
+            Self::ServerBroke(Fault::Removed) => End::Killed,
+            Self::ServerBroke(_) => End::Reset,
+            Self::ResponseBroken(_) => End::BadResponse,
+            Self::ResponseSlow => End::ResponseTimeout,
+        }
+    }
+}
+
+impl Undialled {
+    /// The same in the words of the metrics.
+    #[must_use]
+    pub const fn end(self) -> End {
+        match self {
+            Self::NobodyUp => End::NoBackend,
+            Self::Exhausted => End::Limit,
+            Self::Failed(Fault::TimedOut) => End::ConnectTimeout,
+            Self::Failed(Fault::Tls(_)) => End::Tls,
+            Self::Failed(_) => End::ConnectRefused,
+        }
+    }
+}
+
+impl Outcome {
+    /// The same in the words of the metrics.
+    #[must_use]
+    pub const fn end(self) -> End {
+        match self {
+            Self::Done | Self::Idle | Self::TunnelIdle => End::Ok,
+            Self::ClientGone => End::ClientAbort,
+            Self::ClientSlow => End::ClientTimeout,
+            Self::Cut(Fault::TimedOut) => End::ResponseTimeout,
+            Self::Cut(Fault::Removed) => End::Killed,
+            Self::Cut(Fault::Other(0)) => End::BadResponse,
+            Self::Cut(_) => End::Reset,
+            Self::NoServer(why) => why.end(),
+        }
+    }
 }
 
 /// What a session may do and for how long. Taken at accept; a session never sees two policies.

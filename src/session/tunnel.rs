@@ -11,6 +11,7 @@ use super::step::Can;
 use super::step::Incident;
 use super::step::Outcome;
 use super::step::Policy;
+use super::step::Record;
 use super::step::Step;
 use super::step::Undialled;
 use super::step::Way;
@@ -31,6 +32,8 @@ pub struct Tunnel {
     /// When the phase began, or a byte last moved.
     mark: Moment,
     pub(super) incident: Option<Incident>,
+    /// The request that this was.
+    pub(super) record: Option<Record>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,7 @@ impl Tunnel {
             phase: Phase::Wanting,
             mark: now,
             incident: None,
+            record: None,
         }
     }
 
@@ -72,6 +76,7 @@ impl Tunnel {
             phase: Phase::Running,
             mark: now,
             incident: None,
+            record: None,
         }
     }
 

@@ -9,6 +9,7 @@
 mod authority;
 mod diagnosis;
 mod fields;
+mod lookup;
 mod method;
 mod request;
 mod response;
@@ -16,6 +17,7 @@ mod scan;
 mod search;
 mod survey;
 
+pub use lookup::fields;
 pub use method::Method;
 pub use request::RequestHead;
 pub use request::Target;

@@ -92,6 +92,12 @@ pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// would hold that memory.
 pub const UNSENT_BYTES_MAX: u32 = 256 * 1024;
 
+/// Connections of the admin interface at a time.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// Admin connections accepted in one turn.
+pub const ADMIN_ACCEPTS_PER_TURN: usize = 16;
+
 /// Descriptors that connections may not use: listeners, the poll, logs, resolver, probes.
 pub const DESCRIPTORS_RESERVED: u64 = 32;
 

@@ -4,11 +4,35 @@
 //! Layer 2: pure. The engine receives the bytes, asks this room what they want, does it, and lets
 //! this room write the answer. Nothing here acts.
 
+mod access;
+mod answer;
 mod change;
+mod clock;
+mod conversation;
+pub mod json;
+pub mod metrics;
+pub mod report;
+mod request;
+mod route;
 
+pub use access::Access;
+pub use answer::Answer;
 pub use change::Applied;
 pub use change::Change;
 pub use change::Edit;
 pub use change::Refusal;
 pub use change::Wanted;
 pub use change::Whom;
+pub use conversation::BODY_BYTES_MAX;
+pub use conversation::Conversation;
+pub use conversation::Move;
+pub use request::Request;
+pub use route::After;
+pub use route::Command;
+pub use route::route;
+
+/// A JSON document.
+pub type Document = serde_json::Value;
+
+/// The page for people: one file, readable without JavaScript.
+pub const DASHBOARD: &str = include_str!("dashboard.html");

@@ -4,6 +4,7 @@
 //! Layer 1, pure: no file, socket or clock. The command line and the text of a file come from
 //! `app`; [`text`], [`url`] and [`file`] make values of them; the engine reads these.
 
+mod admin;
 mod backend;
 pub mod file;
 mod listener;
@@ -15,6 +16,8 @@ pub mod words;
 
 use crate::base::time::Span;
 
+pub use admin::Admin;
+pub use admin::AdminAddress;
 pub use backend::Backend;
 pub use backend::Host;
 pub use backend::Scheme;
@@ -49,6 +52,8 @@ pub struct Config {
     pub resolve_interval: Span,
     /// How much is logged. Default: [`LogLevel::Info`].
     pub log_level: LogLevel,
+    /// The admin interface. Default: none.
+    pub admin: Option<Admin>,
     /// Where clients connect, in the order given; no two addresses or names are equal. Default:
     /// one with every default.
     pub listeners: Vec<Listener>,
@@ -64,6 +69,7 @@ impl Default for Config {
             drain_timeout: Span::seconds(30),
             resolve_interval: Span::seconds(30),
             log_level: LogLevel::Info,
+            admin: None,
             listeners: vec![Listener::default()],
             pools: vec![Pool::default()],
         }

@@ -53,6 +53,10 @@ impl Engine {
             return;
         }
         self.hub.accept_retry = None;
+        if let Some(since) = self.hub.books.paused_since.take() {
+            let rested = self.hub.now.since(since);
+            self.hub.books.paused = Span(self.hub.books.paused.0 + rested.0);
+        }
         for at in 0..self.hub.listeners.len() {
             for _ in 0..limits::ACCEPTS_PER_TURN {
                 if !self.hub.listeners[at].ready {
@@ -85,6 +89,7 @@ impl Engine {
                 hub.tally.count(Event::AcceptPaused);
                 chronicle::accept_trouble(Fault::from_io(&error), hub);
                 hub.pipes.clear(kernel);
+                hub.books.paused_since = Some(hub.now);
                 hub.accept_retry = Some(hub.now + ACCEPT_RETRY);
                 hub.listeners[at].ready = !planted(Bug::ListenerLostWhenExhausted);
                 return false;
@@ -188,7 +193,8 @@ impl Engine {
                     self.hub.queue.push(key);
                 }
                 Some(Tenant::Probe(_)) => self.end_probe(key, kernel),
-                None => {}
+                // Who watches may watch the end, too.
+                Some(Tenant::Admin(_)) | None => {}
             }
         }
         None
@@ -206,6 +212,7 @@ impl Engine {
     /// Ends everything now.
     fn cut_all(&mut self, kernel: &mut dyn Kernel) -> Turn {
         let cut = self.hub.sessions;
+        self.close_office(kernel);
         for key in self.tenants.keys() {
             if matches!(self.tenants.get(key), Some(Tenant::Probe(_))) {
                 self.end_probe(key, kernel);

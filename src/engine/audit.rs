@@ -77,10 +77,24 @@ impl Engine {
                     audit.link(&probe.link);
                     audit.wait(probe.deadline);
                 }
+                Tenant::Admin(desk) => {
+                    audit.link(&desk.link);
+                    if let Some(deadline) = desk.talk.deadline() {
+                        audit.wait(deadline);
+                    }
+                }
             }
         }
         for (_, parked) in hub.parked.iter() {
             audit.link(&parked.link);
+        }
+        if let Some(office) = &hub.office {
+            audit.sockets.found += 1;
+            audit.beliefs.push(Belief {
+                socket: office.socket(),
+                readable: office.ready,
+                writable: true,
+            });
         }
         for listener in &hub.listeners {
             audit.sockets.found += 1;

@@ -5,12 +5,12 @@ use super::hub::Hub;
 use super::slot::Slot;
 use crate::base::Side;
 use crate::base::time::Moment;
+use crate::base::time::Span;
 use crate::config::Config;
 use crate::http::head::Method;
 use crate::session::Outcome;
 use crate::session::Record;
 use crate::tally::End;
-use crate::tally::Event;
 use crate::tally::Histogram;
 
 /// All counters that belong to no single server.
@@ -27,8 +27,10 @@ pub(super) struct Books {
     pub(super) events: u64,
     /// How late the loop came to what was due.
     pub(super) lag: Histogram,
-    /// Nanoseconds for which accepting had to rest.
-    pub(super) paused: u64,
+    /// For how long accepting had to rest.
+    pub(super) paused: Span,
+    /// Since when it rests.
+    pub(super) paused_since: Option<Moment>,
 }
 
 /// A listener's counters.
@@ -84,13 +86,6 @@ impl Books {
         if let Some(door) = self.doors.get_mut(listener) {
             door.open = door.open.saturating_sub(1);
         }
-    }
-
-    /// All requests answered so far, or abandoned.
-    pub(super) fn requests(&self) -> u64 {
-        let rows = self.doors.iter().flat_map(|door| &door.rows);
-        let codes = rows.flat_map(|row| row.codes.iter().flatten());
-        codes.map(|codes| codes.iter().sum::<u64>()).sum()
     }
 }
 
@@ -172,11 +167,6 @@ pub(super) fn woke(due: Option<Moment>, hub: &mut Hub, events: usize) {
         let late = hub.now.since(due);
         hub.books.lag.observe(late);
     }
-}
-
-/// How often an event was counted.
-pub(super) fn of(hub: &Hub, event: Event) -> u64 {
-    hub.tally.of(event)
 }
 
 /// nginx's word for a client that went away before its answer.

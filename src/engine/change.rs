@@ -244,7 +244,7 @@ impl Engine {
     fn end_probes_of(&mut self, id: PeerId, kernel: &mut dyn Kernel) {
         let of = |(key, tenant): (Key, &Tenant)| match tenant {
             Tenant::Probe(probe) if probe.peer == id => Some(key),
-            Tenant::Probe(_) | Tenant::Session(_) => None,
+            Tenant::Probe(_) | Tenant::Session(_) | Tenant::Admin(_) => None,
         };
         let keys: Vec<Key> = self.tenants.iter().filter_map(of).collect();
         for key in keys {

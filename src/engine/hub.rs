@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::books::Books;
+use super::desk::Office;
 use super::gate::Gate;
 use super::kernel::Kernel;
 use super::link::Link;
@@ -45,6 +46,8 @@ pub(super) enum Owner {
     Session(Key, Side),
     /// The parked connection under this key.
     Parked(Key),
+    /// The listener of the admin interface.
+    Admin,
 }
 
 /// A server connection that waits for its next request.
@@ -201,6 +204,7 @@ pub(super) struct Hub {
     pub(super) gone: bool,
     /// An operator has taken the process out of service.
     pub(super) resting: bool,
+    pub(super) office: Option<Office>,
 }
 
 impl Hub {

@@ -23,6 +23,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use crate::base::Fault;
 use crate::base::Pipe;
@@ -41,6 +42,15 @@ pub struct Ready {
     pub writable: bool,
     /// The peer will send no more, or the connection is broken: bytes may still be waiting.
     pub ended: bool,
+}
+
+/// What the process takes of the machine; zeros from a kernel that does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// Bytes of memory in use.
+    pub resident: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
 }
 
 /// What reaches the loop beside sockets.
@@ -107,6 +117,30 @@ pub trait Kernel {
     /// `AddrInUse`, `PermissionDenied`, `AddrNotAvailable`, and whatever `socket(2)`, `bind(2)`
     /// and `listen(2)` give.
     fn listen(&mut self, at: SocketAddr) -> io::Result<Socket>;
+
+    /// Opens a listener in the file system, for its owner alone (mode 0600). A file that a dead
+    /// process has left there is replaced; closing the listener removes it. Connections of such a
+    /// listener are said to come from 127.0.0.1, port 0. A kernel without a file system says
+    /// `Unsupported`, as this one does.
+    ///
+    /// # Errors
+    /// `AddrInUse` if somebody listens there, or if the file is no socket; whatever `socket(2)`,
+    /// `bind(2)` and `listen(2)` give.
+    fn listen_unix(&mut self, at: &Path) -> io::Result<Socket> {
+        let _ = at;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The clock of the world, in nanoseconds since 1970; 0 from a kernel that has none. To be
+    /// shown, never to be reckoned with: it may go back.
+    fn unix_time(&self) -> u64 {
+        0
+    }
+
+    /// What the process takes of the machine.
+    fn vitals(&self) -> Vitals {
+        Vitals::default()
+    }
 
     /// Where a listener or connection really is.
     ///

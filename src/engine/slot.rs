@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
+use super::desk::Desk;
 use super::link::Link;
 use super::pipes::Pipes;
 use crate::base::Fault;
@@ -22,6 +23,7 @@ use crate::session::Session;
 pub(super) enum Tenant {
     Session(Slot),
     Probe(Probe),
+    Admin(Box<Desk>),
 }
 
 /// A session with everything it holds.

@@ -71,6 +71,8 @@ pub struct Census {
     pub sessions: usize,
     /// Probes that run.
     pub probes: usize,
+    /// Connections of the admin interface.
+    pub desks: usize,
     /// Kept server connections.
     pub parked: usize,
     /// Windows lent.
@@ -141,6 +143,7 @@ impl Engine {
             changes: Vec::new(),
             gone: false,
             resting: false,
+            office: None,
             listeners,
         };
         for at in 0..hub.listeners.len() {
@@ -218,9 +221,11 @@ impl Engine {
     pub fn census(&self) -> Census {
         let peers = &self.hub.peers;
         let known = peers.order().iter().filter_map(|id| peers.get(*id));
+        let desks = self.hub.office.as_ref().map_or(0, |office| office.open);
         Census {
             sessions: self.hub.sessions,
-            probes: self.tenants.len() - self.hub.sessions,
+            probes: self.tenants.len() - self.hub.sessions - desks,
+            desks,
             parked: self.hub.parked.len(),
             windows: self.hub.windows.lent(),
             pipes: self.hub.pipes.lent(),

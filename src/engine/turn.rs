@@ -76,6 +76,7 @@ impl Engine {
         probes::start_due(&mut self.tenants, &mut self.hub, kernel);
         names::turn(&mut self.hub, kernel);
         self.close_aged(kernel);
+        self.mind_office(kernel);
         self.drained(kernel).unwrap_or(Turn::Goes)
     }
 
@@ -96,6 +97,7 @@ impl Engine {
             accept,
             hub.drain.deadline(),
             hub.leaving_due(),
+            hub.office.as_ref().and_then(|office| office.due(hub.now)),
         ]
         .into_iter()
         .flatten()
@@ -115,6 +117,7 @@ impl Engine {
                 let link = match self.tenants.get_mut(key) {
                     Some(Tenant::Session(slot)) => slot.link_mut(side),
                     Some(Tenant::Probe(probe)) => Some(&mut probe.link),
+                    Some(Tenant::Admin(desk)) => Some(&mut desk.link),
                     None => None,
                 };
                 if let Some(link) = link {
@@ -130,6 +133,11 @@ impl Engine {
                     if ready.readable || ready.ended {
                         hub.suspects.push(key);
                     }
+                }
+            }
+            Some(Owner::Admin) => {
+                if let Some(office) = &mut hub.office {
+                    office.ready = true;
                 }
             }
             None => hub.tally.count(Event::StaleEvent),
@@ -182,6 +190,7 @@ impl Engine {
             Some(Tenant::Probe(_)) => {
                 return probes::run(key, &mut self.tenants, hub, kernel);
             }
+            Some(Tenant::Admin(_)) => return self.attend(key, kernel),
             None => return,
         };
         let ran = pump::run(key, slot, hub, kernel);

@@ -13,18 +13,22 @@
 //! sends with `MSG_NOSIGNAL` besides, so a write to a dead peer is `EPIPE`.
 
 mod mailbox;
+mod files;
 mod pipes;
 mod resolver;
 mod signals;
 mod tokens;
+mod vitals;
 
 use std::collections::VecDeque;
 use std::io;
 use std::io::Read;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -51,6 +55,7 @@ use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
 use crate::engine::kernel::Ready;
 use crate::engine::kernel::Word;
+use crate::engine::kernel::Vitals;
 use crate::limits;
 use mailbox::Mailbox;
 use resolver::Resolver;
@@ -190,7 +195,13 @@ impl MioKernel {
             Some(Entry::Listener(listener)) => {
                 registry.register(listener, token, Interest::READABLE)
             }
+            Some(Entry::File(file)) => {
+                registry.register(&mut file.listener, token, Interest::READABLE)
+            }
             Some(Entry::Stream(stream)) => {
+                registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)
+            }
+            Some(Entry::Local(stream)) => {
                 registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)
             }
             None => Err(stale()),
@@ -205,7 +216,7 @@ impl MioKernel {
     fn stream(&self, socket: Socket) -> io::Result<&TcpStream> {
         match self.sockets.get(socket.0) {
             Some(Entry::Stream(stream)) => Ok(stream),
-            Some(Entry::Listener(_)) | None => Err(stale()),
+            Some(Entry::Listener(_) | Entry::File(_) | Entry::Local(_)) | None => Err(stale()),
         }
     }
 }
@@ -289,17 +300,36 @@ impl Kernel for MioKernel {
         self.admit(Entry::Listener(TcpListener::from_std(listener)))
     }
 
+    fn listen_unix(&mut self, at: &Path) -> io::Result<Socket> {
+        let file = files::FileListener::open(at)?;
+        self.admit(Entry::File(file))
+    }
+
+    fn unix_time(&self) -> u64 {
+        vitals::unix_time()
+    }
+
+    fn vitals(&self) -> Vitals {
+        vitals::of_process()
+    }
+
     fn local_address(&self, socket: Socket) -> io::Result<SocketAddr> {
         match self.sockets.get(socket.0) {
             Some(Entry::Listener(listener)) => listener.local_addr(),
             Some(Entry::Stream(stream)) => stream.local_addr(),
+            Some(Entry::File(_) | Entry::Local(_)) => Ok(NOWHERE),
             None => Err(stale()),
         }
     }
 
     fn accept(&mut self, listener: Socket) -> io::Result<(Socket, SocketAddr)> {
-        let Some(Entry::Listener(listener)) = self.sockets.get(listener.0) else {
-            return Err(stale());
+        let listener = match self.sockets.get(listener.0) {
+            Some(Entry::Listener(listener)) => listener,
+            Some(Entry::File(file)) => {
+                let (stream, _) = uninterrupted(|| file.listener.accept())?;
+                return Ok((self.admit(Entry::Local(stream))?, NOWHERE));
+            }
+            Some(Entry::Stream(_) | Entry::Local(_)) | None => return Err(stale()),
         };
         let (stream, peer) = uninterrupted(|| listener.accept())?;
         let socket = self.admit(Entry::Stream(stream))?;
@@ -336,16 +366,27 @@ impl Kernel for MioKernel {
     }
 
     fn read(&mut self, socket: Socket, into: &mut [u8]) -> io::Result<usize> {
+        if let Some(Entry::Local(stream)) = self.sockets.get(socket.0) {
+            let mut stream = stream;
+            return uninterrupted(|| stream.read(into));
+        }
         let mut stream = self.stream(socket)?;
         uninterrupted(|| stream.read(into))
     }
 
     fn write(&mut self, socket: Socket, from: &[u8]) -> io::Result<usize> {
+        if let Some(Entry::Local(stream)) = self.sockets.get(socket.0) {
+            let mut stream = stream;
+            return uninterrupted(|| stream.write(from));
+        }
         let mut stream = self.stream(socket)?;
         uninterrupted(|| stream.write(from))
     }
 
     fn finish(&mut self, socket: Socket) -> io::Result<()> {
+        if let Some(Entry::Local(stream)) = self.sockets.get(socket.0) {
+            return stream.shutdown(Shutdown::Write);
+        }
         let how = if planted(Bug::FinishShutsBoth) {
             Shutdown::Both
         } else {
@@ -424,7 +465,12 @@ pub fn check_free(at: SocketAddr) -> io::Result<()> {
 enum Entry {
     Listener(TcpListener),
     Stream(TcpStream),
+    File(files::FileListener),
+    Local(mio::net::UnixStream),
 }
+
+/// Where connections of the file system are said to be.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A socket of the family of `address`, non-blocking from its birth.
 fn fresh(address: SocketAddr) -> io::Result<socket2::Socket> {

@@ -34,7 +34,10 @@ pub struct Counts {
 impl Counts {
     /// It answered with that status; the client had all of it after `took`.
     pub fn answered(&mut self, status: u16, took: Span) {
-        if let Some(count) = self.codes.get_mut(usize::from(status / 100).wrapping_sub(1)) {
+        if let Some(count) = self
+            .codes
+            .get_mut(usize::from(status / 100).wrapping_sub(1))
+        {
             *count += 1;
         }
         self.latency.observe(took);

@@ -145,6 +145,13 @@ impl Idle {
         parked.drain(..).map(|entry| entry.connection).collect()
     }
 
+    /// How many wait for that server.
+    #[must_use]
+    pub fn of(&self, peer: PeerId) -> usize {
+        let parked = self.peers.get(peer.0.index as usize);
+        parked.map_or(0, Vec::len)
+    }
+
     /// How many connections wait.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -113,7 +113,10 @@ mod tests {
         }
         histogram.observe(Span::seconds(4));
         let median = histogram.quantile(50).unwrap();
-        assert!(median > Span::millis(1) && median < Span(2_500_000), "{median}");
+        assert!(
+            median > Span::millis(1) && median < Span(2_500_000),
+            "{median}"
+        );
         let last = histogram.quantile(100).unwrap();
         assert_eq!(last, Span::seconds(5));
         let mut twice = histogram.clone();

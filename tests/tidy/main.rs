@@ -65,6 +65,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("webpki_roots", &["tls"]),
     ("httparse", &["http"]),
     ("toml", &["config"]),
+    ("serde_json", &["admin", "app"]),
     ("log", &["engine", "app", "main"]),
 ];
 

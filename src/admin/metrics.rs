@@ -1,0 +1,385 @@
+//! Reports in the text format of Prometheus, version 0.0.4.
+
+use std::fmt::Display;
+use std::fmt::Write;
+
+use super::report::Backend;
+use super::report::Pool;
+use super::report::Report;
+use super::report::State;
+use crate::base::time::Span;
+use crate::tally::End;
+use crate::tally::Histogram;
+
+/// The media type of [`render`].
+pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Everything.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut page = Page::default();
+    process(report, &mut page);
+    traffic(report, &mut page);
+    states(report, &mut page);
+    backends(report, &mut page);
+    latencies(report, &mut page);
+    page.text
+}
+
+fn process(report: &Report, page: &mut Page) {
+    let process = &report.process;
+    page.family("tidegate_build_info", "gauge", "The version that runs.");
+    page.line(&[("version", &env!("CARGO_PKG_VERSION"))], &1);
+    page.single(
+        "tidegate_start_time_seconds",
+        "gauge",
+        "When the process started, in seconds since 1970.",
+        &seconds(Span(process.started)),
+    );
+    page.single(
+        "tidegate_ready",
+        "gauge",
+        "Whether requests would be served.",
+        &u8::from(process.unready.is_empty()),
+    );
+    page.single(
+        "tidegate_accept_paused_seconds_total",
+        "counter",
+        "For how long accepting had to rest for want of descriptors or memory.",
+        &seconds(process.paused),
+    );
+    page.single(
+        "tidegate_splice_bytes_total",
+        "counter",
+        "Bytes that went from socket to socket through a pipe.",
+        &process.spliced,
+    );
+    page.single(
+        "tidegate_loop_events_total",
+        "counter",
+        "Events that the kernel has reported.",
+        &process.events,
+    );
+    page.family(
+        "tidegate_loop_lag_seconds",
+        "histogram",
+        "How late the loop came to what was due.",
+    );
+    page.histogram(&[], &process.lag);
+    page.single(
+        "process_resident_memory_bytes",
+        "gauge",
+        "Resident memory size in bytes.",
+        &process.resident,
+    );
+    page.single(
+        "process_open_fds",
+        "gauge",
+        "Number of open file descriptors.",
+        &process.descriptors,
+    );
+}
+
+fn traffic(report: &Report, page: &mut Page) {
+    page.family("tidegate_connections", "gauge", "Open client connections.");
+    for one in &report.listeners {
+        page.line(&[("listener", &one.name)], &one.open);
+    }
+    page.family(
+        "tidegate_connections_total",
+        "counter",
+        "Client connections accepted.",
+    );
+    for one in &report.listeners {
+        page.line(&[("listener", &one.name)], &one.accepted);
+    }
+    page.family(
+        "tidegate_requests_total",
+        "counter",
+        "Requests by what the client was answered; 499: it was gone before.",
+    );
+    for row in &report.rows {
+        for (method, code, count) in &row.codes {
+            let labels: [(&str, &dyn Display); 4] = [
+                ("listener", &row.listener),
+                ("pool", &row.pool),
+                ("method", method),
+                ("code", code),
+            ];
+            page.line(&labels, count);
+        }
+    }
+    page.family(
+        "tidegate_requests_ended_total",
+        "counter",
+        "Requests and tunnels by how they ended.",
+    );
+    for pool in &report.pools {
+        for (end, count) in End::ALL.into_iter().zip(pool.ends) {
+            page.line(&[("pool", &pool.name), ("end", &end.name())], &count);
+        }
+    }
+    page.family("tidegate_bytes_total", "counter", "Bytes moved.");
+    let kinds = [
+        ("in", "client"),
+        ("out", "client"),
+        ("in", "server"),
+        ("out", "server"),
+    ];
+    for ((direction, side), count) in kinds.into_iter().zip(report.process.bytes) {
+        page.line(&[("direction", &direction), ("side", &side)], &count);
+    }
+}
+
+fn states(report: &Report, page: &mut Page) {
+    page.per_backend(
+        report,
+        ("tidegate_backend_up", "gauge", "Whether it gets traffic."),
+        |one| u64::from(one.state == State::Up),
+    );
+    page.family(
+        "tidegate_backend_state",
+        "gauge",
+        "1 for the state that it is in.",
+    );
+    for (pool, one) in all(report) {
+        for state in State::ALL {
+            let labels: [(&str, &dyn Display); 3] = [
+                ("pool", &pool.name),
+                ("backend", &one.id),
+                ("state", &state.name()),
+            ];
+            page.line(&labels, &u8::from(one.state == state));
+        }
+    }
+    page.per_backend(
+        report,
+        (
+            "tidegate_backend_weight",
+            "gauge",
+            "Its share of the requests.",
+        ),
+        |one| u64::from(one.weight),
+    );
+    page.per_backend(
+        report,
+        ("tidegate_backend_in_flight", "gauge", "Requests on it."),
+        |one| one.in_flight,
+    );
+    page.per_backend(
+        report,
+        (
+            "tidegate_backend_idle_connections",
+            "gauge",
+            "Connections kept to it.",
+        ),
+        |one| one.idle,
+    );
+}
+
+fn backends(report: &Report, page: &mut Page) {
+    let codes = |one: &Backend| {
+        let names = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+        names.into_iter().zip(one.codes).collect::<Vec<_>>()
+    };
+    let connects = |one: &Backend| vec![("ok", one.connects), ("failed", one.failures)];
+    let probes = |one: &Backend| vec![("ok", one.probes[0]), ("failed", one.probes[1])];
+    page.split(
+        report,
+        (
+            "tidegate_backend_requests_total",
+            "counter",
+            "Its answers, by class.",
+        ),
+        "code_class",
+        codes,
+    );
+    page.split(
+        report,
+        (
+            "tidegate_backend_connects_total",
+            "counter",
+            "Attempts to connect to it for requests.",
+        ),
+        "result",
+        connects,
+    );
+    page.per_backend(
+        report,
+        (
+            "tidegate_backend_reuses_total",
+            "counter",
+            "Requests given to it over kept connections.",
+        ),
+        |one| one.reuses,
+    );
+    page.split(
+        report,
+        (
+            "tidegate_backend_retries_total",
+            "counter",
+            "Requests that were sent again after it had broken off.",
+        ),
+        "reason",
+        |one| vec![("reset", one.retries)],
+    );
+    page.per_backend(
+        report,
+        (
+            "tidegate_backend_ejections_total",
+            "counter",
+            "How often live traffic has taken it out.",
+        ),
+        |_| 0,
+    );
+    page.split(
+        report,
+        ("tidegate_backend_probe_total", "counter", "Probes of it."),
+        "result",
+        probes,
+    );
+    page.split(
+        report,
+        (
+            "tidegate_backend_bytes_total",
+            "counter",
+            "Bytes sent to it (in) and come from it (out).",
+        ),
+        "direction",
+        |one| vec![("in", one.bytes_in), ("out", one.bytes_out)],
+    );
+}
+
+fn latencies(report: &Report, page: &mut Page) {
+    page.family(
+        "tidegate_request_duration_seconds",
+        "histogram",
+        "From the request to the last byte of its answer with the client.",
+    );
+    for row in &report.rows {
+        let labels: [(&str, &dyn Display); 2] = [("listener", &row.listener), ("pool", &row.pool)];
+        page.histogram(&labels, &row.latency);
+    }
+    page.family(
+        "tidegate_backend_duration_seconds",
+        "histogram",
+        "The same, of the answers of a backend.",
+    );
+    for (pool, one) in all(report) {
+        let labels: [(&str, &dyn Display); 2] = [("pool", &pool.name), ("backend", &one.id)];
+        page.histogram(&labels, &one.latency);
+    }
+    page.family(
+        "tidegate_backend_probe_duration_seconds",
+        "summary",
+        "How long probes took.",
+    );
+    for (pool, one) in all(report) {
+        let labels: [(&str, &dyn Display); 2] = [("pool", &pool.name), ("backend", &one.id)];
+        page.sum_and_count(&labels, one.probes_took, one.probes.iter().sum());
+    }
+}
+
+fn all(report: &Report) -> impl Iterator<Item = (&Pool, &Backend)> {
+    let of = |pool| -> Vec<(&Pool, &Backend)> {
+        let pool: &Pool = pool;
+        pool.backends.iter().map(|one| (pool, one)).collect()
+    };
+    report.pools.iter().flat_map(of)
+}
+
+/// Name, type and meaning of what follows.
+type Family = (&'static str, &'static str, &'static str);
+
+/// The text as it grows.
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+    name: &'static str,
+}
+
+impl Page {
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.name = name;
+        self.text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn single(&mut self, name: &'static str, kind: &str, help: &str, value: &dyn Display) {
+        self.family(name, kind, help);
+        self.line(&[], value);
+    }
+
+    fn line(&mut self, labels: &[(&str, &dyn Display)], value: &dyn Display) {
+        self.sample("", labels, value);
+    }
+
+    fn per_backend(&mut self, report: &Report, family: Family, value: fn(&Backend) -> u64) {
+        let (name, kind, help) = family;
+        self.family(name, kind, help);
+        for (pool, one) in all(report) {
+            self.line(&[("pool", &pool.name), ("backend", &one.id)], &value(one));
+        }
+    }
+
+    fn split(
+        &mut self,
+        report: &Report,
+        family: Family,
+        label: &str,
+        values: impl Fn(&Backend) -> Vec<(&'static str, u64)>,
+    ) {
+        let (name, kind, help) = family;
+        self.family(name, kind, help);
+        for (pool, one) in all(report) {
+            for (word, value) in values(one) {
+                let labels: [(&str, &dyn Display); 3] =
+                    [("pool", &pool.name), ("backend", &one.id), (label, &word)];
+                self.line(&labels, &value);
+            }
+        }
+    }
+
+    fn histogram(&mut self, labels: &[(&str, &dyn Display)], histogram: &Histogram) {
+        for (bound, count) in histogram.cumulated() {
+            let bound = seconds(bound);
+            let mut labels = labels.to_vec();
+            labels.push(("le", &bound));
+            self.sample("_bucket", &labels, &count);
+        }
+        let mut beyond = labels.to_vec();
+        beyond.push(("le", &"+Inf"));
+        self.sample("_bucket", &beyond, &histogram.count());
+        self.sum_and_count(labels, histogram.sum(), histogram.count());
+    }
+
+    fn sum_and_count(&mut self, labels: &[(&str, &dyn Display)], sum: Span, count: u64) {
+        self.sample("_sum", labels, &seconds(sum));
+        self.sample("_count", labels, &count);
+    }
+
+    fn sample(&mut self, suffix: &str, labels: &[(&str, &dyn Display)], value: &dyn Display) {
+        self.text += self.name;
+        self.text += suffix;
+        for (at, (label, word)) in labels.iter().enumerate() {
+            let open = if at == 0 { '{' } else { ',' };
+            let word = word.to_string().replace('\\', "\\\\").replace('"', "\\\"");
+            let word = word.replace('\n', "\\n");
+            self.text += &format!("{open}{label}=\"{word}\"");
+        }
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, " {value}");
+    }
+}
+
+/// Seconds, exactly, as decimal digits without an exponent.
+fn seconds(span: Span) -> String {
+    let (whole, rest) = (span.0 / 1_000_000_000, span.0 % 1_000_000_000);
+    if rest == 0 {
+        return whole.to_string();
+    }
+    let digits = format!("{rest:09}");
+    format!("{whole}.{}", digits.trim_end_matches('0'))
+}

@@ -1,0 +1,44 @@
+//! Where the admin interface is, and who may use it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The admin interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens.
+    pub listen: AdminAddress,
+    /// A file with the token that requests have to bring along. Beyond loopback there has to be
+    /// one. Default: none.
+    pub token_file: Option<PathBuf>,
+}
+
+/// An address for the admin interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminAddress {
+    /// TCP; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A socket in the file system, for its owner alone.
+    Unix(PathBuf),
+}
+
+impl AdminAddress {
+    /// Whether nobody but this machine can reach it.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for AdminAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

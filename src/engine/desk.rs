@@ -1,0 +1,350 @@
+//! The admin interface on the loop: its listener, its connections, and who waits for what.
+//!
+//! A connection here is a tenant like sessions and probes, run in its turn and for its share. There
+//! are few of them, they count towards nobody's limits, and what they cost is bounded: heads,
+//! bodies, answers that wait, and time.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::hub::Owner;
+use super::kernel::Kernel;
+use super::link::Effort;
+use super::link::Link;
+use super::link::Progress;
+use super::slot::Tenant;
+use super::turn::Engine;
+use crate::admin::Access;
+use crate::admin::Answer;
+use crate::admin::Conversation;
+use crate::admin::Move;
+use crate::admin::json;
+use crate::base::Side;
+use crate::base::Socket;
+use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::base::time::Span;
+use crate::config::AdminAddress;
+use crate::limits;
+use crate::peers::PeerId;
+
+/// What an admin interface is made of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where it listens.
+    pub address: AdminAddress,
+    /// What requests have to bring along, if anything.
+    pub token: Option<String>,
+    /// The configuration in effect, as it is shown.
+    pub config: String,
+}
+
+/// The admin interface.
+#[derive(Debug)]
+pub(super) struct Office {
+    socket: Socket,
+    pub(super) ready: bool,
+    /// When accepting is tried again after it failed.
+    retry: Option<Moment>,
+    access: Rc<Access>,
+    pub(super) config: String,
+    /// How many connections there are.
+    pub(super) open: usize,
+    /// Who waits for a server to be idle or gone.
+    pub(super) waiting: Vec<Key>,
+    /// Who listens to events.
+    pub(super) streams: Vec<Key>,
+    /// When they hear of everything next.
+    pub(super) tick: Moment,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) link: Link,
+    pub(super) talk: Conversation,
+    pub(super) patience: Option<Patience>,
+}
+
+/// What an answer waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// Nothing is under way on that server; so long at most.
+    Idle(PeerId, Moment),
+    /// That server is gone.
+    Gone(PeerId),
+}
+
+impl Engine {
+    /// Opens the admin interface, and says where it is if that is an address.
+    ///
+    /// # Errors
+    /// Those of [`Kernel::listen`] and [`Kernel::listen_unix`].
+    pub fn open_admin(
+        &mut self,
+        setup: Setup,
+        kernel: &mut dyn Kernel,
+    ) -> io::Result<Option<SocketAddr>> {
+        let (socket, address) = match &setup.address {
+            AdminAddress::Tcp(address) => {
+                let socket = kernel.listen(*address)?;
+                (socket, Some(kernel.local_address(socket)?))
+            }
+            AdminAddress::Unix(path) => (kernel.listen_unix(path)?, None),
+        };
+        self.hub.own(socket, Owner::Admin);
+        self.hub.office = Some(Office {
+            socket,
+            ready: false,
+            retry: None,
+            access: Rc::new(Access::new(address, setup.token)),
+            config: setup.config,
+            open: 0,
+            waiting: Vec::new(),
+            streams: Vec::new(),
+            tick: self.hub.now,
+        });
+        Ok(address)
+    }
+
+    /// Accepts admin connections, answers who has waited long enough, and tells those who listen.
+    pub(super) fn mind_office(&mut self, kernel: &mut dyn Kernel) {
+        if self.hub.office.is_none() {
+            self.hub.changes.clear();
+            return;
+        }
+        self.accept_admin(kernel);
+        self.answer_waiting(kernel);
+        self.tell(kernel);
+    }
+
+    fn accept_admin(&mut self, kernel: &mut dyn Kernel) {
+        for _ in 0..limits::ADMIN_ACCEPTS_PER_TURN {
+            let hub = &mut self.hub;
+            let Some(office) = &mut hub.office else {
+                return;
+            };
+            if !office.ready || office.retry.is_some_and(|at| at > hub.now) {
+                return;
+            }
+            office.retry = None;
+            let socket = match kernel.accept(office.socket) {
+                Ok((socket, _)) => socket,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    office.ready = false;
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(_) => {
+                    office.retry = Some(hub.now + ACCEPT_RETRY);
+                    return;
+                }
+            };
+            if office.open >= limits::ADMIN_CONNECTIONS_MAX {
+                // The socket has just been born: it takes that much, or else nobody is there.
+                let _ = kernel.write(socket, FULL);
+                kernel.close(socket);
+                continue;
+            }
+            office.open += 1;
+            let key = self.tenants.insert(Tenant::Admin(Box::new(Desk {
+                link: Link::plain(socket),
+                talk: Conversation::new(hub.now),
+                patience: None,
+            })));
+            hub.own(socket, Owner::Session(key, Side::Client));
+            hub.queue.push(key);
+        }
+    }
+
+    /// Runs the connection under `key`.
+    pub(super) fn attend(&mut self, key: Key, kernel: &mut dyn Kernel) {
+        let Some(access) = self.hub.office.as_ref().map(|one| Rc::clone(&one.access)) else {
+            return self.end_desk(key, kernel);
+        };
+        for _ in 0..limits::STEPS_PER_RUN {
+            let now = self.hub.now;
+            let Some(Tenant::Admin(desk)) = self.tenants.get_mut(key) else {
+                return;
+            };
+            let can = (desk.link.can_read(), desk.link.can_write());
+            match desk.talk.next(can, &access, now) {
+                Move::Read => read(desk, now, kernel),
+                Move::Write => write(desk, now, kernel),
+                Move::Finish => match desk.link.finish(kernel) {
+                    Effort::Done => desk.talk.finished(now),
+                    Effort::Blocked => return,
+                    Effort::Broke(_) => desk.talk.broke(),
+                },
+                Move::Answer(request) => self.serve(key, &request, kernel),
+                Move::Wait => return self.arm_desk(key),
+                Move::End => return self.end_desk(key, kernel),
+            }
+        }
+        self.hub.queue.push(key);
+    }
+
+    fn arm_desk(&mut self, key: Key) {
+        let Some(Tenant::Admin(desk)) = self.tenants.get_mut(key) else {
+            return;
+        };
+        let patience = match desk.patience {
+            Some(Patience::Idle(_, until)) => Some(until),
+            Some(Patience::Gone(_)) | None => None,
+        };
+        if let Some(due) = desk.talk.deadline().into_iter().chain(patience).min() {
+            self.hub.timers.arm(key, due);
+        }
+    }
+
+    pub(super) fn end_desk(&mut self, key: Key, kernel: &mut dyn Kernel) {
+        if let Some(Tenant::Admin(desk)) = self.tenants.remove(key) {
+            self.hub.timers.disarm(key);
+            self.hub.close(desk.link, kernel);
+            if let Some(office) = &mut self.hub.office {
+                office.open -= 1;
+                office.waiting.retain(|other| *other != key);
+                office.streams.retain(|other| *other != key);
+            }
+        }
+    }
+
+    /// The program ends, and the interface with it.
+    pub(super) fn close_office(&mut self, kernel: &mut dyn Kernel) {
+        for key in self.tenants.keys() {
+            self.end_desk(key, kernel);
+        }
+        if let Some(office) = self.hub.office.take() {
+            self.hub.disown(office.socket);
+            kernel.close(office.socket);
+        }
+    }
+
+    /// Those whose servers are idle, or gone, or who have waited long enough.
+    fn answer_waiting(&mut self, kernel: &mut dyn Kernel) {
+        let waiting = match &self.hub.office {
+            Some(office) if !office.waiting.is_empty() => office.waiting.clone(),
+            _ => return,
+        };
+        for key in waiting {
+            let hub = &self.hub;
+            let Some(Tenant::Admin(desk)) = self.tenants.get(key) else {
+                continue;
+            };
+            let answer = match desk.patience {
+                Some(Patience::Gone(id)) if hub.peers.get(id).is_none() => Answer::nothing(),
+                Some(Patience::Idle(id, until)) => {
+                    let idle = hub.peers.get(id).is_none_or(|peer| peer.in_flight == 0);
+                    if !idle && until > hub.now {
+                        continue;
+                    }
+                    match self.backend_report(id, kernel) {
+                        Some(report) if idle => Answer::json(200, &json::backend(&report)),
+                        Some(report) => Answer::json(202, &json::backend(&report)),
+                        None => Answer::nothing(),
+                    }
+                }
+                Some(Patience::Gone(_)) | None => continue,
+            };
+            self.reply(key, &answer);
+        }
+    }
+
+    /// The answer to the request that the connection has handed over.
+    pub(super) fn reply(&mut self, key: Key, answer: &Answer) {
+        if let Some(Tenant::Admin(desk)) = self.tenants.get_mut(key) {
+            desk.patience = None;
+            desk.talk.answer(answer, self.hub.now);
+            self.hub.queue.push(key);
+        }
+        if let Some(office) = &mut self.hub.office {
+            office.waiting.retain(|other| *other != key);
+        }
+    }
+
+    /// Tells those who listen what has changed, and once a second how everything is.
+    fn tell(&mut self, kernel: &mut dyn Kernel) {
+        let changes = std::mem::take(&mut self.hub.changes);
+        let hub = &mut self.hub;
+        let now = hub.now;
+        let Some(office) = hub.office.as_mut().filter(|one| !one.streams.is_empty()) else {
+            return;
+        };
+        let due = office.tick <= now;
+        if due {
+            office.tick = now + TICK;
+        }
+        let streams = office.streams.clone();
+        let mut text = String::new();
+        for id in changes {
+            if let (Some(peer), Some(report)) =
+                (self.hub.peers.get(id), self.backend_report(id, kernel))
+            {
+                let pool = &self.hub.rules(peer.pool).name;
+                let state = json::state(pool, &report);
+                text += &format!("event: state\ndata: {state}\n\n");
+            }
+        }
+        if due || std::mem::take(&mut self.hub.gone) {
+            let tick = json::tick(&self.full_report(kernel));
+            text += &format!("data: {tick}\n\n");
+        }
+        if text.is_empty() {
+            return;
+        }
+        for key in streams {
+            if let Some(Tenant::Admin(desk)) = self.tenants.get_mut(key) {
+                desk.talk.feed(text.as_bytes(), now);
+                self.hub.queue.push(key);
+            }
+        }
+    }
+}
+
+impl Office {
+    /// When there is something to do that no event announces.
+    pub(super) fn due(&self, now: Moment) -> Option<Moment> {
+        let accept = self.ready.then(|| self.retry.unwrap_or(now));
+        let tick = (!self.streams.is_empty()).then_some(self.tick);
+        accept.into_iter().chain(tick).min()
+    }
+
+    pub(super) const fn socket(&self) -> Socket {
+        self.socket
+    }
+}
+
+fn read(desk: &mut Desk, now: Moment, kernel: &mut dyn Kernel) {
+    let mut buffer = [0; READ_BYTES];
+    match desk.link.read(kernel, &mut buffer) {
+        Progress::Moved(count) => {
+            let bytes = buffer.get(..count).unwrap_or_default();
+            desk.talk.took(bytes, now);
+        }
+        Progress::Blocked => {}
+        Progress::Ended => desk.talk.ended(),
+        Progress::Broke(_) => desk.talk.broke(),
+    }
+}
+
+fn write(desk: &mut Desk, now: Moment, kernel: &mut dyn Kernel) {
+    match desk.link.write(kernel, desk.talk.pending()) {
+        Progress::Moved(count) => desk.talk.wrote(count, now),
+        Progress::Blocked => {}
+        Progress::Ended | Progress::Broke(_) => desk.talk.broke(),
+    }
+}
+
+/// Bytes read at once.
+const READ_BYTES: usize = 4 * 1024;
+
+/// From one report of everything to the next.
+const TICK: Span = Span::seconds(1);
+
+/// How long accepting rests after it failed.
+const ACCEPT_RETRY: Span = Span::millis(100);
+
+/// What those are told for whom there is no room.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\
+Retry-After: 10\r\nConnection: close\r\n\r\n";

@@ -1,0 +1,239 @@
+//! What the engine tells of itself to the admin interface: a walk over its tables.
+
+use super::books::Row;
+use super::hub::Hub;
+use super::kernel::Kernel;
+use super::slot::Tenant;
+use super::turn::Engine;
+use crate::admin::report;
+use crate::admin::report::Report;
+use crate::admin::report::State;
+use crate::base::time::Moment;
+use crate::base::time::Span;
+use crate::config::LogLevel;
+use crate::peers::Peer;
+use crate::peers::PeerId;
+use crate::peers::PoolId;
+use crate::peers::Standing;
+use crate::tally::Event;
+
+impl Engine {
+    /// Everything that is counted and known.
+    #[must_use]
+    pub fn full_report(&self, kernel: &dyn Kernel) -> Report {
+        let hub = &self.hub;
+        let clock = Clock::new(kernel);
+        let books = &hub.books;
+        let door = |(at, door): (usize, &super::books::Door)| report::Listener {
+            name: door.name.clone(),
+            address: hub
+                .listeners
+                .get(at)
+                .map_or_else(String::new, |listener| listener.address.to_string()),
+            open: door.open,
+            accepted: door.accepted,
+        };
+        let rows = books.doors.iter().flat_map(|door| {
+            let rows = door.rows.iter().enumerate();
+            rows.filter(|(_, row)| row.latency.count() > 0)
+                .map(|(pool, row)| traffic(&door.name, PoolId(pool), row, hub))
+        });
+        Report {
+            process: process(hub, &clock, kernel),
+            listeners: books.doors.iter().enumerate().map(door).collect(),
+            pools: (0..hub.rules.len())
+                .map(|at| pool(PoolId(at), hub, &clock))
+                .collect(),
+            rows: rows.collect(),
+        }
+    }
+
+    /// One pool.
+    pub(super) fn pool_report(&self, id: PoolId, kernel: &dyn Kernel) -> report::Pool {
+        pool(id, &self.hub, &Clock::new(kernel))
+    }
+
+    /// One server, if it is there.
+    pub(super) fn backend_report(
+        &self,
+        id: PeerId,
+        kernel: &dyn Kernel,
+    ) -> Option<report::Backend> {
+        backend(id, &self.hub, &Clock::new(kernel))
+    }
+
+    /// So many client connections, the first ones.
+    pub(super) fn connections(&self, most: usize) -> Vec<report::Connection> {
+        let hub = &self.hub;
+        let sessions = self
+            .tenants
+            .iter()
+            .filter_map(|(key, tenant)| match tenant {
+                Tenant::Session(slot) => Some((key, slot)),
+                Tenant::Probe(_) | Tenant::Admin(_) => None,
+            });
+        let one = |(key, slot): (crate::base::arena::Key, &super::slot::Slot)| {
+            let door = hub.books.doors.get(slot.listener);
+            report::Connection {
+                id: key.pack(),
+                client: slot.from.to_string(),
+                listener: door.map_or_else(String::new, |door| door.name.clone()),
+                pool: hub.rules(slot.pool).name.clone(),
+                backend: slot
+                    .attempt
+                    .peer
+                    .filter(|_| slot.server.is_some())
+                    .map_or_else(String::new, |id| hub.peer_name(id)),
+                age: hub.now.since(slot.since),
+            }
+        };
+        sessions.take(most).map(one).collect()
+    }
+}
+
+impl Hub {
+    /// Why requests would not be served; empty if they would.
+    pub(super) fn unready(&self) -> &'static str {
+        if self.draining() || self.resting {
+            return "draining";
+        }
+        let mut pools = (0..self.rules.len()).map(PoolId);
+        if pools.any(|pool| self.peers.up(pool) > 0) {
+            ""
+        } else {
+            "no backends"
+        }
+    }
+}
+
+/// What the world's clock shows at moments of the loop's.
+struct Clock {
+    now: Moment,
+    unix: u64,
+}
+
+impl Clock {
+    fn new(kernel: &dyn Kernel) -> Self {
+        Self {
+            now: kernel.now(),
+            unix: kernel.unix_time(),
+        }
+    }
+
+    fn at(&self, moment: Moment) -> u64 {
+        self.unix.saturating_sub(self.now.since(moment).0)
+    }
+}
+
+fn process(hub: &Hub, clock: &Clock, kernel: &dyn Kernel) -> report::Process {
+    let [came, went] = hub.books.client;
+    let [answered, asked] = hub.books.server;
+    let vitals = kernel.vitals();
+    report::Process {
+        started: clock.at(Moment(0)),
+        uptime: Span(hub.now.0),
+        unready: hub.unready(),
+        log_level: log_level(),
+        connections_max: hub.sessions_max as u64,
+        bytes: [came, went, answered, asked],
+        spliced: hub.tally.of(Event::Spliced),
+        events: hub.books.events,
+        lag: hub.books.lag.clone(),
+        paused: hub.books.paused,
+        resident: vitals.resident,
+        descriptors: vitals.descriptors,
+    }
+}
+
+fn log_level() -> LogLevel {
+    match log::max_level() {
+        log::LevelFilter::Off | log::LevelFilter::Error => LogLevel::Error,
+        log::LevelFilter::Warn => LogLevel::Warn,
+        log::LevelFilter::Info => LogLevel::Info,
+        log::LevelFilter::Debug => LogLevel::Debug,
+        log::LevelFilter::Trace => LogLevel::Trace,
+    }
+}
+
+fn traffic(listener: &str, pool: PoolId, row: &Row, hub: &Hub) -> report::Row {
+    let mut codes = Vec::new();
+    for (method, counts) in METHODS.into_iter().zip(&row.codes) {
+        let counts = counts.iter().flat_map(|counts| counts.iter());
+        for (code, count) in (0..).zip(counts).filter(|(_, count)| **count > 0) {
+            codes.push((method, code, *count));
+        }
+    }
+    report::Row {
+        listener: listener.to_owned(),
+        pool: hub.rules(pool).name.clone(),
+        codes,
+        latency: row.latency.clone(),
+    }
+}
+
+fn pool(id: PoolId, hub: &Hub, clock: &Clock) -> report::Pool {
+    let all = hub.peers.of(id).iter();
+    report::Pool {
+        name: hub.rules(id).name.clone(),
+        mode: hub.rules(id).mode.name(),
+        balance: "round-robin",
+        backends: all.filter_map(|id| backend(*id, hub, clock)).collect(),
+        ends: hub.books.ends.get(id.0).copied().unwrap_or_default(),
+    }
+}
+
+fn backend(id: PeerId, hub: &Hub, clock: &Clock) -> Option<report::Backend> {
+    let peer = hub.peers.get(id)?;
+    let (state, reason) = state(peer);
+    let counts = &peer.counts;
+    Some(report::Backend {
+        id: hub.peer_name(id),
+        url: peer.name.clone(),
+        state,
+        since: clock.at(peer.since),
+        reason,
+        weight: peer.weight,
+        max_conns: peer.max_conns,
+        in_flight: peer.in_flight,
+        idle: hub.idle.of(id) as u64,
+        requests: peer.requests,
+        failures: peer.failures,
+        retries: counts.retries,
+        bytes_in: counts.bytes_in,
+        bytes_out: counts.bytes_out,
+        codes: counts.codes,
+        connects: counts.connects,
+        reuses: counts.reuses,
+        latency: counts.latency.clone(),
+        probes: [counts.probes_passed, counts.probes_failed],
+        probe: counts.probe.map(|(result, took)| {
+            let good = if peer.tls_name.is_some() {
+                "L6OK"
+            } else {
+                "L4OK"
+            };
+            (result.map_or_else(|fault| fault.code(), |()| good), took)
+        }),
+        probes_took: counts.probes_took,
+    })
+}
+
+fn state(peer: &Peer) -> (State, String) {
+    let (state, reason) = match peer.standing {
+        Standing::Leaving(_) => (State::Drain, "being removed"),
+        Standing::Draining => (State::Drain, "by an operator"),
+        Standing::Disabled => (State::Disabled, "by an operator"),
+        Standing::Enabled if peer.health.up => (State::Up, ""),
+        Standing::Enabled => {
+            let fault = peer.health.fault;
+            let reason = fault.map(|fault| format!("{} {fault}", fault.code()));
+            return (State::Down, reason.unwrap_or_default());
+        }
+    };
+    (state, reason.to_owned())
+}
+
+/// What metrics call methods, in the order of [`crate::http::head::Method`].
+const METHODS: [&str; super::books::METHODS] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "OTHER",
+];

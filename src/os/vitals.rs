@@ -1,0 +1,36 @@
+//! What the process takes of the machine, and the clock of the world: for reports only.
+
+use std::fs;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use crate::engine::kernel::Vitals;
+
+/// Nanoseconds since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this room is where the clocks live"
+)]
+pub(super) fn unix_time() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    })
+}
+
+/// From /proc, which is memory and no disk; zeros without one.
+pub(super) fn of_process() -> Vitals {
+    let pages = fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|line| {
+            let second = line.split_whitespace().nth(1)?;
+            second.parse::<u64>().ok()
+        });
+    Vitals {
+        resident: pages
+            .unwrap_or(0)
+            .saturating_mul(rustix::param::page_size() as u64),
+        // The listing itself has one open.
+        descriptors: fs::read_dir("/proc/self/fd").map_or(0, |list| list.count() as u64 - 1),
+    }
+}

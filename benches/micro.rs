@@ -29,9 +29,11 @@ use tidegate::http::emit::HostRule;
 use tidegate::http::emit::Told;
 use tidegate::http::head;
 use tidegate::http::head::HeadScan;
+use tidegate::peers::Counts;
 use tidegate::peers::Peer;
 use tidegate::peers::Peers;
 use tidegate::peers::PoolId;
+use tidegate::peers::Standing;
 use tidegate::peers::health::Health;
 use tidegate::peers::health::Thresholds;
 
@@ -271,7 +273,12 @@ fn filler(length: usize) -> Vec<u8> {
 fn peer(pool: PoolId, port: u16, weight: u16) -> Peer {
     Peer {
         pool,
+        number: 0,
         weight,
+        max_conns: None,
+        standing: Standing::Enabled,
+        since: Moment::default(),
+        counts: Counts::default(),
         name: String::new(),
         lookup: None,
         port,

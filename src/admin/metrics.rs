@@ -29,7 +29,17 @@ pub fn render(report: &Report) -> String {
 fn process(report: &Report, page: &mut Page) {
     let process = &report.process;
     page.family("tidegate_build_info", "gauge", "The version that runs.");
-    page.line(&[("version", &env!("CARGO_PKG_VERSION"))], &1);
+    let labels: [(&str, &dyn Display); 2] = [
+        ("version", &env!("CARGO_PKG_VERSION")),
+        ("rust", &env!("CARGO_PKG_RUST_VERSION")),
+    ];
+    page.line(&labels, &1);
+    page.single(
+        "tidegate_config_last_reload_success",
+        "gauge",
+        "Whether the configuration was good when it was read last.",
+        &1,
+    );
     page.single(
         "tidegate_start_time_seconds",
         "gauge",

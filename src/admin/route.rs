@@ -13,6 +13,7 @@ use crate::base::time::Span;
 use crate::config::Backend;
 use crate::config::LogLevel;
 use crate::config::text;
+use crate::config::url;
 use crate::config::words::closest;
 use crate::http::head::Method;
 
@@ -326,7 +327,7 @@ fn added(pool: &str, request: &Request) -> Result<Change, Answer> {
 
 fn backend(url: &str) -> Result<Backend, Answer> {
     let bad = |why: &dyn std::fmt::Display| Answer::problem(400, &why.to_string());
-    let (_, backends) = text::backends(&[url.to_owned()], None).map_err(|why| bad(&why))?;
+    let (_, backends) = url::backends(&[url.to_owned()], None).map_err(|why| bad(&why))?;
     backends
         .into_iter()
         .next()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
+use super::ctl;
 use super::demo;
 use super::origin;
 use super::settings::Settings;
@@ -24,6 +25,8 @@ pub(super) enum Command {
     Demo(demo::Options),
     /// Serve as a test server.
     Origin(origin::Options),
+    /// Talk to a running one.
+    Ctl(ctl::Options),
     /// Explain the command line.
     Help,
     /// Say which version this is.
@@ -107,13 +110,14 @@ struct Known {
     tasks: &'static [Task],
 }
 
-/// The three things the program can do.
+/// The things the program can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Task {
     #[default]
     Balance,
     Demo,
     Origin,
+    Ctl,
 }
 
 impl Task {
@@ -122,6 +126,7 @@ impl Task {
             Self::Balance => "tidegate",
             Self::Demo => "tidegate demo",
             Self::Origin => "tidegate origin",
+            Self::Ctl => "tidegate ctl",
         }
     }
 }
@@ -143,11 +148,15 @@ const fn known(
 const BALANCE: &[Task] = &[Task::Balance];
 const ORIGIN: &[Task] = &[Task::Origin];
 const DEMO: &[Task] = &[Task::Demo];
-const ALL: &[Task] = &[Task::Balance, Task::Demo, Task::Origin];
+const CTL: &[Task] = &[Task::Ctl];
+const ALL: &[Task] = &[Task::Balance, Task::Demo, Task::Origin, Task::Ctl];
 
 const OPTIONS: &[Known] = &[
     known(Some('l'), "listen", "ADDR", &[Task::Balance, Task::Origin]),
     known(Some('m'), "mode", "http|tcp", BALANCE),
+    known(Some('a'), "admin", "ADDR", &[Task::Balance, Task::Ctl]),
+    known(None, "token-file", "FILE", CTL),
+    known(None, "wait", "DUR", CTL),
     known(Some('c'), "config", "FILE", BALANCE),
     known(None, "check", "", BALANCE),
     known(None, "print-config", "", BALANCE),
@@ -174,7 +183,11 @@ const OPTIONS: &[Known] = &[
 ];
 
 /// Words in the place of a backend that choose another task.
-const WORDS: &[(&str, Task)] = &[("demo", Task::Demo), ("origin", Task::Origin)];
+const WORDS: &[(&str, Task)] = &[
+    ("demo", Task::Demo),
+    ("origin", Task::Origin),
+    ("ctl", Task::Ctl),
+];
 
 /// Shorter demos have no time to show anything.
 const DEMO_MIN: Span = Span::seconds(1);
@@ -193,6 +206,7 @@ struct Draft {
     deed: Deed,
     demo: demo::Options,
     origin: origin::Options,
+    ctl: ctl::Options,
     level: Option<LevelFilter>,
     /// How often -v, less how often -q.
     louder: i32,
@@ -200,6 +214,10 @@ struct Draft {
 
 impl Draft {
     fn word(&mut self, word: String) -> Result<(), Complaint> {
+        if self.task == Task::Ctl {
+            self.ctl.words.push(word);
+            return Ok(());
+        }
         if self.task != Task::Balance {
             let instead = format!("{} takes options only", self.task.invocation());
             return Err(Complaint::new("a word too many", &word, instead));
@@ -232,6 +250,8 @@ impl Draft {
             "size" => self.origin.size = Some(text::size(value)?),
             "delay" => self.origin.delay = text::duration(value)?,
             "status" => self.origin.status = status(value)?,
+            "token-file" => self.ctl.token_file = Some(PathBuf::from(value)),
+            "wait" => self.ctl.wait = Some(text::duration(value)?),
             "log-level" => self.level = Some(level(value)?),
             _ => self.settings.option(name, value)?,
         }
@@ -252,6 +272,13 @@ impl Draft {
         let command = match self.task {
             Task::Balance => Command::Balance(self.balance()?),
             Task::Demo => Command::Demo(self.demo.clone()),
+            Task::Ctl => {
+                if let Some(admin) = self.settings.admin() {
+                    self.ctl.admin = admin.clone();
+                }
+                self.ctl.check()?;
+                Command::Ctl(self.ctl.clone())
+            }
             Task::Origin => {
                 match self.settings.listeners() {
                     [] => {}
@@ -295,7 +322,7 @@ impl Draft {
     fn closed(&self, command: Command) -> Line {
         let usual: Option<i32> = match self.task {
             Task::Balance if self.louder == 0 => None,
-            Task::Balance | Task::Origin => Some(3),
+            Task::Balance | Task::Origin | Task::Ctl => Some(3),
             // The demo tells its story itself.
             Task::Demo => Some(1),
         };

@@ -3,12 +3,16 @@
 use std::hash::BuildHasher;
 use std::hash::Hasher;
 use std::hash::RandomState;
+use std::path::Path;
 
 use super::exit::Exit;
 use super::exit::Failure;
+use crate::config::Admin;
 use crate::config::Config;
 use crate::config::Pool;
+use crate::config::print;
 use crate::engine::Engine;
+use crate::engine::Setup;
 use crate::engine::Turn;
 use crate::limits;
 use crate::os::MioKernel;
@@ -16,6 +20,13 @@ use crate::tls::ClientTls;
 
 /// Sees to it that what a configuration names is there: files of certificates.
 pub(super) fn prepare(config: &Config) -> Result<(), Failure> {
+    if let Some(path) = config
+        .admin
+        .as_ref()
+        .and_then(|one| one.token_file.as_ref())
+    {
+        token(path)?;
+    }
     all_client_tls(config).map(|_| ())
 }
 
@@ -30,9 +41,12 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     let client_tls = all_client_tls(&config)?;
     fit(&mut config);
     let mut kernel = super::process::kernel_with_signals()?;
-    let engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
+    let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;
     announce(&config, &engine);
+    if let Some(admin) = &config.admin {
+        open_admin(admin, &config, &mut engine, &mut kernel)?;
+    }
     lived(engine, kernel)
 }
 
@@ -50,6 +64,45 @@ pub(super) fn lived(mut engine: Engine, mut kernel: MioKernel) -> Result<Exit, F
             }
         }
     }
+}
+
+/// Opens the admin interface.
+pub(super) fn open_admin(
+    admin: &Admin,
+    config: &Config,
+    engine: &mut Engine,
+    kernel: &mut MioKernel,
+) -> Result<(), Failure> {
+    let setup = Setup {
+        address: admin.listen.clone(),
+        token: admin.token_file.as_deref().map(token).transpose()?,
+        config: print::print(config),
+    };
+    let place = engine.open_admin(setup, kernel).map_err(|error| {
+        let listen = &admin.listen;
+        let advice = "stop what listens there, or choose another --admin";
+        Failure::run_time(&format!("cannot listen on {listen}: {error}; {advice}"))
+    })?;
+    match place {
+        Some(address) => log::info!("admin interface on http://{address}"),
+        None => log::info!("admin interface on {}", admin.listen),
+    }
+    Ok(())
+}
+
+/// The token in a file: its text without the blanks around it.
+pub(super) fn token(path: &Path) -> Result<String, Failure> {
+    let bad = |why: &dyn std::fmt::Display| {
+        let path = path.display();
+        let advice = "name a readable file with one line of visible ASCII";
+        Failure::usage(&format!("no token in {path}: {why}; {advice}"))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| bad(&error))?;
+    let token = text.trim();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(bad(&"it has none that a request could bring along"));
+    }
+    Ok(token.to_owned())
 }
 
 /// A number that nobody can foresee, for jitter: several balancers must not probe in step.
@@ -78,13 +131,16 @@ pub(super) fn announce(config: &Config, engine: &Engine) {
 
 /// What every pool needs to speak to its https backends.
 pub(super) fn all_client_tls(config: &Config) -> Result<Vec<Option<ClientTls>>, Failure> {
-    config.pools.iter().map(client_tls).collect()
+    // What is added later may be https:// too.
+    let always = config.admin.is_some();
+    let all = config.pools.iter();
+    all.map(|pool| client_tls(pool, always)).collect()
 }
 
 /// What is needed to speak to https backends; nothing if there is none.
-fn client_tls(pool: &Pool) -> Result<Option<ClientTls>, Failure> {
+fn client_tls(pool: &Pool, always: bool) -> Result<Option<ClientTls>, Failure> {
     let wanted = &pool.tls;
-    let is_needed = pool.is_secure();
+    let is_needed = pool.is_secure() || always;
     if !is_needed && wanted.ca.is_none() {
         return Ok(None);
     }
@@ -107,7 +163,11 @@ fn client_tls(pool: &Pool) -> Result<Option<ClientTls>, Failure> {
 /// A client needs two descriptors, its own and its backend's. More clients than that would only
 /// be taken in to be turned away, so the rest waits in the kernel's queue instead.
 fn fit_descriptors(config: &mut Config, limit: u64) {
-    let fitting = limit.saturating_sub(limits::DESCRIPTORS_RESERVED) / 2;
+    let admin = config
+        .admin
+        .as_ref()
+        .map_or(0, |_| limits::ADMIN_CONNECTIONS_MAX as u64);
+    let fitting = limit.saturating_sub(limits::DESCRIPTORS_RESERVED + admin) / 2;
     let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
     let wanted = config.max_connections;
     if fitting >= wanted {
@@ -145,9 +205,9 @@ mod tests {
     #[test]
     fn certificates_are_read_before_anything_starts() {
         let mut pool = Pool::default();
-        assert!(client_tls(&pool).unwrap().is_none());
+        assert!(client_tls(&pool, false).unwrap().is_none());
         pool.tls.ca = Some(PathBuf::from("/nowhere/ca.pem"));
-        let failure = client_tls(&pool).unwrap_err();
+        let failure = client_tls(&pool, false).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(
             failure
@@ -158,7 +218,7 @@ mod tests {
         pool.tls.ca = None;
         let text = vec!["https://a".to_owned()];
         pool.backends = crate::config::url::backends(&text, None).unwrap().1;
-        assert!(client_tls(&pool).unwrap().is_some());
+        assert!(client_tls(&pool, false).unwrap().is_some());
     }
 
     #[test]

@@ -9,6 +9,9 @@ tidegate balances HTTP/1.1 requests or TCP connections over servers.
                                            servers die and recover, clients see nothing
   tidegate origin [--listen 127.0.0.1:9001] [--name A] [--size 1KiB] [--delay 5ms]
                   [--status 200]           a small, fast test server
+  tidegate ctl [--admin ADDR] [--token-file FILE] [--wait DUR] status|top|reload
+  tidegate ctl … add URL|remove ID|drain ID|enable ID|disable ID|weight ID N
+                                           talks to a running one
 
 BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
           host:port          (http://, or tcp:// with --mode tcp); http://a:1,weight=3
@@ -18,6 +21,7 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
       --check                  say what it would do, exit 0, or what is wrong, exit 2
       --print-config           print the whole configuration as such a file
   -m, --mode http|tcp          [http; tcp if every backend is tcp://]
+  -a, --admin ADDR             API, metrics, dashboard; or unix:/path [off; ctl: 127.0.0.1:9900]
       --probe tcp|off          how backends are watched            [tcp]
       --interval DUR           from probe to probe                 [2s]
       --rise N                 good probes in a row until up       [2]

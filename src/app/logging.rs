@@ -38,5 +38,7 @@ pub(super) fn start(level: LevelFilter) {
     // torn apart by what others write.
     let lines = io::LineWriter::new(io::stderr());
     // The only error is that somebody was faster, and then there is a log.
-    let _ = WriteLogger::init(level, config, lines);
+    let _ = WriteLogger::init(LevelFilter::Trace, config, lines);
+    // The facade filters, and may be told otherwise while the program runs.
+    log::set_max_level(level);
 }

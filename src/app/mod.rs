@@ -7,6 +7,7 @@ mod arguments;
 mod balance;
 mod check;
 mod configuration;
+mod ctl;
 pub mod demo;
 mod exit;
 mod help;
@@ -57,6 +58,7 @@ fn obey(line: Line) -> Result<Exit, Failure> {
         Command::Balance(_) => Ok(Exit::Clean),
         Command::Demo(options) => demo::run(&options),
         Command::Origin(options) => serve(options),
+        Command::Ctl(options) => ctl::run(&options),
         Command::Help => Ok(say(help::TEXT)),
         Command::Version => Ok(say(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))),
     }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::config::Admin;
+use crate::config::AdminAddress;
 use crate::config::Config;
 use crate::config::Listener;
 use crate::config::Mode;
@@ -20,6 +22,7 @@ pub(super) struct Settings {
     listeners: Vec<SocketAddr>,
     mode: Option<Mode>,
     workers: Option<usize>,
+    admin: Option<AdminAddress>,
     pub(super) backends: Vec<String>,
 }
 
@@ -28,6 +31,7 @@ impl Settings {
     pub(super) fn option(&mut self, name: &'static str, value: &str) -> Result<(), Complaint> {
         match name {
             "listen" => self.listeners.push(text::listen(value)?),
+            "admin" => self.admin = Some(text::admin(value)?),
             "mode" => self.mode = Some(mode(value)?),
             "workers" => self.workers = Some(text::workers(value)?),
             _ => {
@@ -60,7 +64,31 @@ impl Settings {
         }
         self.add_backends(&mut config)?;
         self.replace_listeners(&mut config)?;
+        self.open_admin(&mut config)?;
         Ok(config)
+    }
+
+    fn open_admin(&self, config: &mut Config) -> Result<(), Complaint> {
+        let Some(listen) = &self.admin else {
+            return Ok(());
+        };
+        let token_file = config.admin.take().and_then(|admin| admin.token_file);
+        let admin = Admin {
+            listen: listen.clone(),
+            token_file,
+        };
+        if !admin.is_guarded() {
+            let instead = "set token_file under [admin] of a file, or write an address of loopback";
+            let what = "an admin interface beyond loopback without a token";
+            return Err(Complaint::new(what, &listen.to_string(), instead).under("--admin"));
+        }
+        config.admin = Some(admin);
+        Ok(())
+    }
+
+    /// The admin interface that is named.
+    pub(super) const fn admin(&self) -> Option<&AdminAddress> {
+        self.admin.as_ref()
     }
 
     fn add_backends(&self, config: &mut Config) -> Result<(), Complaint> {

@@ -1,6 +1,7 @@
 //! Where the admin interface is, and who may use it.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -14,6 +15,14 @@ pub struct Admin {
     pub token_file: Option<PathBuf>,
 }
 
+impl Admin {
+    /// Whether it is for this machine alone, or asks for a token.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.listen.is_local() || self.token_file.is_some()
+    }
+}
+
 /// An address for the admin interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminAddress {
@@ -21,6 +30,13 @@ pub enum AdminAddress {
     Tcp(SocketAddr),
     /// A socket in the file system, for its owner alone.
     Unix(PathBuf),
+}
+
+impl Default for AdminAddress {
+    /// `127.0.0.1:9900`.
+    fn default() -> Self {
+        Self::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9900)))
+    }
 }
 
 impl AdminAddress {

@@ -19,6 +19,13 @@ pub fn print(config: &Config) -> String {
     out.key("max_connections", config.max_connections);
     out.text("drain_timeout", config.drain_timeout);
     out.text("log_level", config.log_level.name());
+    if let Some(admin) = &config.admin {
+        out.header("[admin]");
+        out.text("listen", &admin.listen);
+        if let Some(path) = &admin.token_file {
+            out.text("token_file", path.display());
+        }
+    }
     for one in &config.listeners {
         listener(&mut out, one, &config.pools[one.pool].name);
     }

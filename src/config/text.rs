@@ -8,7 +8,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use super::AdminAddress;
 use super::Host;
 use super::Network;
 use crate::base::time::Span;
@@ -141,6 +143,25 @@ pub fn workers(text: &str) -> Result<usize, Complaint> {
 
 /// The most event loops that can be asked for.
 pub const WORKERS_MAX: usize = 256;
+/// An address for the admin interface: as [`listen`], or `unix:/path`.
+///
+/// # Errors
+/// As [`listen`], and for a path that is not absolute.
+pub fn admin(text: &str) -> Result<AdminAddress, Complaint> {
+    match text.strip_prefix("unix:") {
+        Some(path) if path.starts_with('/') && path.len() <= UNIX_PATH_BYTES_MAX => {
+            Ok(AdminAddress::Unix(PathBuf::from(path)))
+        }
+        Some(_) => {
+            let instead = "write unix:/ and a path of up to 107 bytes";
+            Err(Complaint::new("not a path for a socket", text, instead))
+        }
+        None => listen(text).map(AdminAddress::Tcp),
+    }
+}
+
+/// unix(7): 108 bytes with the one that ends it.
+const UNIX_PATH_BYTES_MAX: usize = 107;
 
 /// An address to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` (the IPv4 one) and
 /// `:8000` (every IPv4 address). Port 0 lets the system choose.

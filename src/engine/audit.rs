@@ -36,6 +36,8 @@ pub struct Audit {
     pub given: Count,
     /// How often the turn came to each server: requests given to it, and attempts under way.
     pub picks: Vec<u64>,
+    /// Servers that an operator has taken out, and the requests given to each so far.
+    pub resting: Vec<(PeerId, u64)>,
     /// The first moment at which a session, a probe, a kept connection or the drain is over its
     /// time; `None` if nothing waits.
     pub due: Option<Moment>,
@@ -119,6 +121,11 @@ impl Audit {
         let known = hub.peers.order().iter().filter_map(|id| hub.peers.get(*id));
         in_flight.extend(known.clone().map(|peer| Count::kept(peer.in_flight)));
         picks.extend(known.map(|peer| peer.requests));
+        let mut resting = std::mem::take(&mut self.resting);
+        resting.clear();
+        let all = hub.peers.order().iter();
+        let out = all.filter(|id| !hub.peers.is_enabled(**id));
+        resting.extend(out.filter_map(|id| Some((*id, hub.peers.get(*id)?.requests))));
         let given = hub.tally.of(Event::Dialled) + hub.tally.of(Event::Reused);
         *self = Self {
             sessions: Count::kept(hub.sessions as u64),
@@ -137,6 +144,7 @@ impl Audit {
                 found: picks.iter().sum::<u64>() + hub.peers.departed(),
             },
             picks,
+            resting,
             due: None,
             beliefs,
         };

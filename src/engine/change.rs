@@ -181,8 +181,9 @@ impl Engine {
             self.stand(id, wanted, kernel);
         }
         if let Some(peer) = self.hub.peers.get(id) {
-            let state = edit.state.map_or("", Wanted::name);
-            log::info!("backend {}: {state} weight {}", peer.name, peer.weight);
+            let state = edit.state.map_or("edit", Wanted::name);
+            let (name, weight) = (&peer.name, peer.weight);
+            log::info!("backend {name}: {state}; its weight is {weight}");
         }
         self.hub.changed(id);
         Ok(applied)

@@ -213,7 +213,9 @@ impl Engine {
     /// The program ends, and the interface with it.
     pub(super) fn close_office(&mut self, kernel: &mut dyn Kernel) {
         for key in self.tenants.keys() {
-            self.end_desk(key, kernel);
+            if matches!(self.tenants.get(key), Some(Tenant::Admin(_))) {
+                self.end_desk(key, kernel);
+            }
         }
         if let Some(office) = self.hub.office.take() {
             self.hub.disown(office.socket);

@@ -27,10 +27,10 @@ mod start;
 mod turn;
 mod upstream;
 
-pub use recent::Trouble;
-pub use recent::What;
 pub use change::Entry;
 pub use desk::Setup;
+pub use recent::Trouble;
+pub use recent::What;
 pub use start::BackendReport;
 pub use start::Census;
 pub use start::StartError;

@@ -12,8 +12,8 @@
 //! SIGPIPE cannot kill us: Rust's runtime ignores it before `main`, and the standard library
 //! sends with `MSG_NOSIGNAL` besides, so a write to a dead peer is `EPIPE`.
 
-mod mailbox;
 mod files;
+mod mailbox;
 mod pipes;
 mod resolver;
 mod signals;
@@ -27,8 +27,8 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::net::Shutdown;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -54,8 +54,8 @@ use crate::base::time::Moment;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
 use crate::engine::kernel::Ready;
-use crate::engine::kernel::Word;
 use crate::engine::kernel::Vitals;
+use crate::engine::kernel::Word;
 use crate::limits;
 use mailbox::Mailbox;
 use resolver::Resolver;

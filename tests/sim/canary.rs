@@ -48,6 +48,10 @@ pub(crate) enum Sabotage {
     Late,
     /// Nothing works any more once it should.
     Ruins,
+    /// A server that was taken out is given a request, by the books.
+    Intruder,
+    /// A change is forgotten.
+    Forgetful,
     /// Nobody hears that the program shall end.
     Deaf,
 }
@@ -200,7 +204,9 @@ mod tests {
     use crate::scene::Scene;
 
     /// What everybody in the frame has to see, and as what.
-    const CANARIES: [(Sabotage, Kind, Invariant); 16] = [
+    const CANARIES: [(Sabotage, Kind, Invariant); 18] = [
+        (Sabotage::Intruder, Kind::Calm, Invariant::RemovedRests),
+        (Sabotage::Forgetful, Kind::Calm, Invariant::DumpReplays),
         (Sabotage::AnswerByte, Kind::Calm, Invariant::AnswerBytes),
         (Sabotage::RequestByte, Kind::Calm, Invariant::RequestBytes),
         (Sabotage::OtherAnswer, Kind::Calm, Invariant::OneAnswer),

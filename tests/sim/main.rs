@@ -24,6 +24,7 @@ mod line;
 mod link;
 mod message;
 mod net;
+mod operator;
 mod order;
 mod origin;
 mod people;

@@ -36,6 +36,8 @@ pub(crate) struct Scene {
     pub(crate) weather: Weather,
     pub(crate) dress: Dress,
     pub(crate) knobs: Knobs,
+    /// How many changes an operator makes.
+    pub(crate) changes: u16,
 }
 
 /// What may go wrong in a world.
@@ -85,6 +87,11 @@ impl Scene {
                 Dress::default()
             } else {
                 Dress::draw(seed, kind == Kind::Stormy)
+            },
+            changes: if knobs.is_tcp() || knobs.of(Knob::Named) == 1 {
+                0
+            } else {
+                changes(seed, origins)
             },
             knobs,
         }
@@ -141,6 +148,15 @@ impl Scene {
         }
         config
     }
+}
+
+/// Half of the worlds in which there is something to change have an operator.
+fn changes(seed: u64, origins: u8) -> u16 {
+    let mut random = Random::new(seed ^ 0xc4a6);
+    if origins < 2 || random.permille(500) {
+        return 0;
+    }
+    u16::try_from(1 + random.below(60)).expect("small")
 }
 
 impl Part {

@@ -37,6 +37,9 @@ impl fmt::Display for Scene {
             write!(f, "{comma}{requests}x{body_max}")?;
         }
         write!(f, " climate={:?}", self.weather.climate)?;
+        if self.changes > 0 {
+            write!(f, " changes={}", self.changes)?;
+        }
         for (knob, usual) in Knob::ALL {
             let value = self.knobs.of(knob);
             if value != usual {
@@ -86,6 +89,7 @@ impl FromStr for Scene {
             weather: Weather::default(),
             dress: Dress::default(),
             knobs: Knobs::default(),
+            changes: 0,
         };
         if kind == Kind::Stormy {
             scene.weather.climate = Climate::Stormy;
@@ -106,6 +110,7 @@ impl Scene {
             "seed" => self.seed = number(value)?,
             "origins" => self.origins = number(value)?,
             "connections" => self.connections_max = number(value)?,
+            "changes" => self.changes = number(value)?,
             "parting" => self.parting = number(value)?,
             "front" => self.dress.front = tls(value)?,
             "back" => self.dress.back = tls(value)?,

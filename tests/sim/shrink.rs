@@ -92,6 +92,9 @@ fn candidates(scene: &Scene) -> Vec<Scene> {
     }
     shrunk(&|next| next.origins = 1);
     shrunk(&|next| next.origins = (next.origins - 1).max(1));
+    shrunk(&|next| next.changes = 0);
+    shrunk(&|next| next.changes /= 2);
+    shrunk(&|next| next.changes = next.changes.saturating_sub(1));
     shrunk(&|next| next.parting = 0);
     shrunk(&|next| each(next, |part| part.body_max = 0));
     shrunk(&|next| each(next, |part| part.body_max /= 2));

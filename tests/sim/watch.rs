@@ -6,6 +6,7 @@ use tidegate::base::time::Span;
 use tidegate::engine::Engine;
 use tidegate::engine::audit::Audit;
 use tidegate::engine::kernel::Kernel;
+use tidegate::peers::PeerId;
 use tidegate::tally::Event;
 
 use crate::canary::Sabotage;
@@ -26,8 +27,11 @@ pub(crate) struct Watch {
     /// How long the program had been absent by then.
     absent: Span,
     deeds: u64,
+    /// Servers that were taken out, and the requests they had been given by then.
+    resting: Vec<(PeerId, u64)>,
     /// Turns on the spot, one behind the other.
     idle: u32,
+    operated: bool,
 }
 
 impl Watch {
@@ -39,8 +43,34 @@ impl Watch {
             since: Moment(0),
             absent: Span::ZERO,
             deeds: 0,
+            resting: Vec::new(),
             idle: 0,
+            operated: false,
         }
+    }
+
+    /// There is somebody who changes things: turns are not comparable any more.
+    pub(crate) fn expect_changes(&mut self, expected: bool) {
+        self.operated = expected;
+    }
+
+    /// What was taken out and stays out has been given nothing since.
+    fn check_resting(&mut self, book: &mut Book) {
+        if self.sabotage == Some(Sabotage::Intruder) && !self.resting.is_empty() {
+            self.audit
+                .resting
+                .iter_mut()
+                .for_each(|(_, given)| *given += 1);
+        }
+        for (id, given) in &self.audit.resting {
+            let before = self.resting.iter().find(|(other, _)| other == id);
+            if let Some((_, before)) = before {
+                book.check(Invariant::RemovedRests, given == before, || {
+                    format!("{id:?} was taken out, and was given {given} after {before}")
+                });
+            }
+        }
+        self.resting.clone_from(&self.audit.resting);
     }
 
     /// The loop is about to wait.
@@ -79,13 +109,15 @@ impl Watch {
             format!("{} sockets are open; {audit:?}", kernel.census())
         });
         // A second try goes to the server of the first, whose turn it is not.
-        if self.kind == Kind::Calm && engine.tally().of(Event::Retried) == 0 {
+        let steady = !self.operated && engine.tally().of(Event::Retried) == 0;
+        if self.kind == Kind::Calm && steady {
             let most = audit.picks.iter().max().copied().unwrap_or(0);
             let least = audit.picks.iter().min().copied().unwrap_or(0);
             book.check(Invariant::Fair, most - least <= 1, || {
                 format!("the servers' turns: {:?}", audit.picks)
             });
         }
+        self.check_resting(book);
         let (told, heard) = (
             kernel.faults().fired(Fault::Stale),
             engine.tally().of(Event::StaleEvent),

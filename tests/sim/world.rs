@@ -21,6 +21,7 @@ use crate::invariant::Invariant;
 use crate::kernel::SimKernel;
 use crate::knob::Knob;
 use crate::ledger::Ledger;
+use crate::operator::Operator;
 use crate::people::People;
 use crate::scene::Kind;
 use crate::scene::Scene;
@@ -41,6 +42,7 @@ pub(crate) struct World {
     /// When servers are looked at next.
     health_due: Moment,
     sabotage: Option<Sabotage>,
+    operator: Operator,
 }
 
 /// What came of a world.
@@ -61,6 +63,8 @@ pub(crate) struct History {
     pub(crate) done: [u64; Misdeed::ALL.len()],
     /// By invariant: how often it was asked for.
     pub(crate) asked: [u64; Invariant::ALL.len()],
+    /// Changes that an operator made.
+    pub(crate) changes: u64,
     /// By trouble of TLS: how often it struck.
     pub(crate) struck: [u64; Trouble::ALL.len()],
     /// Handshakes that actors completed, and those of them that were only probes.
@@ -92,17 +96,20 @@ impl World {
         if let Some(tls) = sky.cover.server_tls() {
             engine.terminate(0, tls);
         }
+        let mut watch = Watch::new(scene.kind, sabotage);
+        watch.expect_changes(scene.changes > 0);
         Self {
             kernel,
             engine,
             ledger: Rc::clone(&sky.ledger),
             sky,
             people,
-            watch: Watch::new(scene.kind, sabotage),
+            watch,
             turns: 0,
             health_due: Moment::default(),
             scene: scene.clone(),
             sabotage,
+            operator: Operator::new(scene),
         }
     }
 
@@ -125,6 +132,7 @@ impl World {
             Kind::Calm => self.expect_everything(),
             Kind::Stormy => self.recover(),
         }
+        self.replay();
         let first = self.ledger.borrow().entered();
         self.part();
         let cut = self.stop(News::Stop);
@@ -136,6 +144,7 @@ impl World {
         self.check(Invariant::NoSpin, self.turns < TURNS_MAX, || {
             "too many turns".to_owned()
         });
+        self.operator.act(&mut self.engine, &mut self.kernel);
         let ledger = Rc::clone(&self.ledger);
         self.watch
             .before(&mut self.engine, &mut self.kernel, &mut ledger.borrow_mut());
@@ -166,6 +175,8 @@ impl World {
             .iter()
             .any(|fault| self.scene.faults[*fault as usize] > 0);
         let unsure = knobs.of(Knob::Named) + knobs.of(Knob::Descriptors) > 0;
+        // An operator changes who stands where.
+        let unsure = unsure || self.scene.changes > 0;
         if delayed || unsure || self.sky.is_ending() || self.sabotage.is_some() {
             return;
         }
@@ -197,6 +208,7 @@ impl World {
 
     /// The weather clears: what was broken recovers, and everybody is served.
     fn recover(&mut self) {
+        self.operator.restore(&mut self.engine, &mut self.kernel);
         self.kernel.faults().calm();
         self.kernel.bounds().descriptors = usize::MAX;
         self.sky.clear();
@@ -211,6 +223,27 @@ impl World {
         self.check(Invariant::Recovers, answered == asked, || {
             format!("after the storm {answered} of {asked} requests were answered")
         });
+    }
+
+    /// What the operator did, done to a fresh engine, gives the same servers.
+    fn replay(&mut self) {
+        let mut kernel = SimKernel::new(0);
+        let tls = [self.sky.cover.client_tls()];
+        let mut fresh = Engine::new(&self.scene.config(), &tls, 0, &mut kernel)
+            .unwrap_or_else(|error| panic!("a second engine: {error}"));
+        let mut done = std::mem::take(&mut self.operator.done);
+        if self.sabotage == Some(Sabotage::Forgetful) {
+            done.clear();
+        }
+        for change in done {
+            // What is refused here was refused there, or was about a server on its way out.
+            let _ = fresh.apply(change, &mut kernel);
+        }
+        let (there, here) = (self.engine.roster(), fresh.roster());
+        self.check(Invariant::DumpReplays, there == here, || {
+            format!("{there:?} and, played back, {here:?}")
+        });
+        self.operator.stop();
     }
 
     /// In a calm world nobody was turned away.
@@ -299,6 +332,7 @@ impl World {
             fired,
             done: book.done,
             asked: book.asked,
+            changes: self.operator.applied(),
             struck: self.sky.cover.all_struck(),
             shaken: [self.sky.cover.shaken.get(), self.sky.cover.probed.get()],
         }

@@ -9,8 +9,12 @@ mod listener;
 mod node;
 mod pool;
 
+use std::path::PathBuf;
+
 use toml::de::DeTable;
 
+use super::Admin;
+use super::AdminAddress;
 use super::Config;
 use super::Listener;
 use super::LogLevel;
@@ -34,9 +38,6 @@ pub fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Co
         Flaw::new(at, format!("not TOML: {}", error.message()))
     })?;
     let section = Section::new(table.get_ref(), "the file", KEYS, variables)?;
-    if let Some(node) = section.get("admin") {
-        return Err(node.flaw("[admin] is not available in this version; leave it out"));
-    }
     if let Some(node) = section.get("access_log") {
         node.section("access_log", ACCESS_LOG)?
             .only(ACCESS_LOG_ABSENT)?;
@@ -51,9 +52,33 @@ pub fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Co
     section.set("log_level", &mut config.log_level, |node| {
         node.choice(&LogLevel::ALL, LogLevel::name)
     })?;
+    config.admin = section.get("admin").map(admin).transpose()?;
     let pools = pools(section)?;
     (config.listeners, config.pools) = join(listeners(section)?, pools)?;
     Ok(config)
+}
+
+fn admin(node: Node<'_>) -> Result<Admin, Flaw> {
+    let section = node.section("admin", &["listen", "token_file"])?;
+    let example = "127.0.0.1:9900";
+    let mut admin = Admin {
+        listen: AdminAddress::default(),
+        token_file: None,
+    };
+    section.set("listen", &mut admin.listen, |node| {
+        node.parsed(example, text::admin)
+    })?;
+    section.set("token_file", &mut admin.token_file, |node| {
+        Ok(Some(PathBuf::from(node.text("/etc/tidegate/token")?)))
+    })?;
+    if !admin.is_guarded() {
+        let place = section.get("listen").unwrap_or(node);
+        return Err(place.flaw(
+            "an admin interface beyond loopback needs a token; \
+             add token_file = \"/etc/tidegate/token\"",
+        ));
+    }
+    Ok(admin)
 }
 
 fn workers(node: Node<'_>) -> Result<usize, Flaw> {

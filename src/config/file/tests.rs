@@ -240,8 +240,9 @@ const FLAWS: &[(&str, &str)] = &[
         "1:13: \"loud\" is not known; write error, warn, info, debug, trace",
     ),
     (
-        "[admin]\nlisten = \"127.0.0.1:9900\"",
-        "1:1: [admin] is not available in this version; leave it out",
+        "[admin]\nlisten = \"0.0.0.0:9900\"",
+        "2:10: an admin interface beyond loopback needs a token; \
+         add token_file = \"/etc/tidegate/token\"",
     ),
     (
         "[access_log]\nformat = \"json\"",

@@ -1,0 +1,258 @@
+//! `tidegate ctl`: talks to a running balancer through its admin interface.
+
+mod client;
+mod table;
+
+use std::io;
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::exit::Exit;
+use super::exit::Failure;
+use crate::base::time::Span;
+use crate::config::AdminAddress;
+use crate::config::text::Complaint;
+use crate::config::words::closest;
+use client::Client;
+
+/// What shall be done, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    /// Where the admin interface is.
+    pub(super) admin: AdminAddress,
+    /// A file with its token.
+    pub(super) token_file: Option<PathBuf>,
+    /// How long to wait for what is under way.
+    pub(super) wait: Option<Span>,
+    /// The words of the command.
+    pub(super) words: Vec<String>,
+}
+
+impl Options {
+    /// Whether there is such a command, with so many words.
+    ///
+    /// # Errors
+    /// What is wrong with the words.
+    pub(super) fn check(&self) -> Result<(), Complaint> {
+        let Some((verb, rest)) = self.words.split_first() else {
+            let instead = format!("write one of {}", names());
+            return Err(Complaint::new("no command", "tidegate ctl", instead));
+        };
+        let Some((_, shape, least)) = VERBS.iter().find(|(name, ..)| name == verb) else {
+            let meant = closest(verb, VERBS.iter().map(|(name, ..)| *name));
+            let instead = meant.map_or_else(
+                || format!("write one of {}", names()),
+                |meant| format!("did you mean {meant}?"),
+            );
+            return Err(Complaint::new("not a command of ctl", verb, instead));
+        };
+        // The pool may be left out if there is only one.
+        let most = least + usize::from(*least > 0);
+        if (*least..=most).contains(&rest.len()) {
+            return Ok(());
+        }
+        let instead = format!("write tidegate ctl {verb}{shape}");
+        let what = if rest.len() < *least {
+            "a word too few"
+        } else {
+            "a word too many"
+        };
+        Err(Complaint::new(what, &self.words.join(" "), instead))
+    }
+}
+
+/// Does it.
+pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
+    let token = match &options.token_file {
+        Some(path) => Some(super::balance::token(path)?),
+        None => None,
+    };
+    let client = Client::new(options.admin.clone(), token);
+    let words: Vec<&str> = options.words.iter().map(String::as_str).collect();
+    let wait = |name: &str| {
+        let span = options.wait.map(|span| format!("?{name}={span}"));
+        span.unwrap_or_default()
+    };
+    match words.as_slice() {
+        ["status"] => {
+            let (status, pools) = (client.get("/api/v1/status")?, client.get("/api/v1/pools")?);
+            say(&table::overview(&status, &pools));
+        }
+        ["top"] => return top(&client),
+        ["reload"] => say(&format!(
+            "{}\n",
+            client.ask("POST", "/api/v1/reload", None)?
+        )),
+        ["add", rest @ .., url] => {
+            let target = format!("/api/v1/pools/{}/backends", pool(&client, rest.first())?);
+            let added = client.ask("POST", &target, Some(&json!({ "url": url })))?;
+            say(&table::backend(&added));
+        }
+        ["weight", rest @ .., backend, weight] => {
+            let weight: u16 = weight.parse().map_err(|_| {
+                let instead = "write a whole number from 0 to 256";
+                Failure::usage(&Complaint::new("not a weight", weight, instead))
+            })?;
+            let target = place(&client, rest.first(), backend)?;
+            let body = json!({ "weight": weight });
+            say(&table::backend(&client.ask(
+                "PATCH",
+                &target,
+                Some(&body),
+            )?));
+        }
+        ["remove", rest @ .., backend] => {
+            let target = place(&client, rest.first(), backend)? + &wait("drain");
+            client.ask("DELETE", &target, None)?;
+            say(&format!("{backend} is removed\n"));
+        }
+        [verb, rest @ .., backend] => {
+            let target = place(&client, rest.first(), backend)?;
+            let target = format!("{target}/{verb}{}", wait("wait"));
+            say(&table::backend(&client.ask("POST", &target, None)?));
+        }
+        // That is no command, which was checked when the line was read.
+        [] | [_] => {}
+    }
+    Ok(Exit::Clean)
+}
+
+/// A table that is drawn again every second, until the reader has enough.
+fn top(client: &Client) -> Result<Exit, Failure> {
+    let broken = |error: io::Error| Failure::run_time(&format!("no events: {error}"));
+    let mut events = client.send("GET", "/events", None).map_err(broken)?;
+    if events.status != 200 {
+        // Asking in the usual way finds the words for it.
+        client.get("/events")?;
+    }
+    let mut before: Option<u64> = None;
+    while let Some(report) = events.event().map_err(broken)? {
+        let requests = report["requests"].as_u64().unwrap_or(0);
+        let rate = requests.saturating_sub(before.unwrap_or(requests));
+        before = Some(requests);
+        let text = table::overview(&report, &report["pools"]);
+        let page = format!("\x1b[H\x1b[2J{text}\n{rate} requests since the last look\n");
+        let mut out = io::stdout();
+        if out
+            .write_all(page.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
+            break;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn place(client: &Client, named: Option<&&str>, backend: &str) -> Result<String, Failure> {
+    let pool = pool(client, named)?;
+    let backend = escaped(backend);
+    Ok(format!("/api/v1/pools/{pool}/backends/{backend}"))
+}
+
+/// The pool that is meant: the one that is named, or the only one.
+fn pool(client: &Client, named: Option<&&str>) -> Result<String, Failure> {
+    if let Some(name) = named {
+        return Ok(escaped(name));
+    }
+    let pools = client.get("/api/v1/pools")?;
+    let names: Vec<&str> = pools
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|pool| pool["name"].as_str())
+        .collect();
+    match names.as_slice() {
+        [only] => Ok(escaped(only)),
+        names => {
+            let instead = format!("write one of {} in front of it", names.join(", "));
+            Err(Failure::usage(&Complaint::new(
+                "no pool",
+                "several pools",
+                instead,
+            )))
+        }
+    }
+}
+
+/// RFC 3986 section 2.1: everything but what never needs it.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out += &format!("%{byte:02X}");
+        }
+    }
+    out
+}
+
+fn say(text: &str) {
+    // A reader that has seen enough is no failure.
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+fn names() -> String {
+    let names: Vec<&str> = VERBS.iter().map(|(name, ..)| *name).collect();
+    names.join(", ")
+}
+
+/// Every command: its words, and how many there are at least.
+const VERBS: &[(&str, &str, usize)] = &[
+    ("status", "", 0),
+    ("add", " [POOL] URL", 1),
+    ("remove", " [POOL] BACKEND", 1),
+    ("drain", " [POOL] BACKEND", 1),
+    ("enable", " [POOL] BACKEND", 1),
+    ("disable", " [POOL] BACKEND", 1),
+    ("weight", " [POOL] BACKEND N", 2),
+    ("reload", "", 0),
+    ("top", "", 0),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_checked_before_anybody_is_asked() {
+        let check = |words: &str| {
+            let options = Options {
+                words: words.split_whitespace().map(str::to_owned).collect(),
+                ..Options::default()
+            };
+            options.check().map_err(|complaint| complaint.to_string())
+        };
+        for words in [
+            "status",
+            "add http://a",
+            "add app http://a",
+            "weight app-1 3",
+            "top",
+        ] {
+            assert_eq!(check(words), Ok(()), "{words}");
+        }
+        for (words, part) in [
+            ("", "no command"),
+            ("staus", "did you mean status?"),
+            ("status now", "a word too many"),
+            (
+                "add",
+                "a word too few: add; write tidegate ctl add [POOL] URL",
+            ),
+            ("weight app-1", "a word too few"),
+            ("drain a b c", "a word too many"),
+        ] {
+            let complaint = check(words).unwrap_err();
+            assert!(complaint.contains(part), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_taken_for_a_path_is_escaped() {
+        assert_eq!(escaped("a/b?c#d %é:1"), "a%2Fb%3Fc%23d%20%25%C3%A9:1");
+    }
+}

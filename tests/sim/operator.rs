@@ -1,0 +1,226 @@
+//! Somebody changes things while a world goes on: servers are added, drained, disabled, weighed and
+//! removed between two turns. The first server stays, so that there is always somebody to serve.
+
+use tidegate::admin::Change;
+use tidegate::admin::Edit;
+use tidegate::admin::Wanted;
+use tidegate::admin::Whom;
+use tidegate::base::random::Random;
+use tidegate::base::time::Span;
+use tidegate::config::Backend;
+use tidegate::config::Host;
+use tidegate::config::Scheme;
+use tidegate::engine::Engine;
+
+use crate::kernel::SimKernel;
+use crate::scene::Kind;
+use crate::scene::Scene;
+
+/// Whoever changes things.
+#[derive(Debug)]
+pub(crate) struct Operator {
+    random: Random,
+    kind: Kind,
+    origins: u8,
+    scheme: Scheme,
+    /// How many changes are left to be made.
+    left: u16,
+    /// What was done, in order; refused changes too.
+    pub(crate) done: Vec<Change>,
+    applied: u64,
+}
+
+impl Operator {
+    pub(crate) fn new(scene: &Scene) -> Self {
+        Self {
+            random: Random::new(scene.seed ^ 0x0b0e),
+            kind: scene.kind,
+            origins: scene.origins,
+            scheme: scene.config().pools[0].backends[0].scheme,
+            left: scene.changes,
+            done: Vec::new(),
+            applied: 0,
+        }
+    }
+
+    /// How many changes were accepted.
+    pub(crate) const fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// Perhaps makes a change.
+    pub(crate) fn act(&mut self, engine: &mut Engine, kernel: &mut SimKernel) {
+        if self.left == 0 || !self.random.permille(30) {
+            return;
+        }
+        self.left -= 1;
+        let change = self.draw();
+        self.done.push(change.clone());
+        self.applied += u64::from(engine.apply(change, kernel).is_ok());
+    }
+
+    /// Gives every server back.
+    pub(crate) fn restore(&mut self, engine: &mut Engine, kernel: &mut SimKernel) {
+        self.left = 0;
+        for entry in engine.roster() {
+            let whom = Whom {
+                pool: "app".to_owned(),
+                backend: entry.id,
+            };
+            let edit = Edit {
+                state: Some(Wanted::Enable),
+                ..Edit::default()
+            };
+            let change = Change::Edit { whom, edit };
+            self.done.push(change.clone());
+            assert!(engine.apply(change, kernel).is_ok());
+        }
+    }
+
+    /// Makes no more changes.
+    pub(crate) const fn stop(&mut self) {
+        self.left = 0;
+    }
+
+    fn draw(&mut self) -> Change {
+        let number = 1 + self.random.below(u64::from(self.origins.max(2) - 1));
+        let at = Scene::origin(u8::try_from(number).expect("small"));
+        let whom = Whom {
+            pool: "app".to_owned(),
+            backend: match self.random.below(3) {
+                // Numbers that were never given, too.
+                0 => format!("app-{}", 2 + self.random.below(12)),
+                _ => at.to_string(),
+            },
+        };
+        let mut edit = Edit::default();
+        match self.random.below(8) {
+            0 | 1 => {
+                let mut backend = Backend::new(self.scheme, Host::Address(at.ip()), at.port());
+                backend.weight = u16::try_from(1 + self.random.below(3)).expect("small");
+                return Change::Add {
+                    pool: "app".to_owned(),
+                    backend,
+                    max_conns: None,
+                };
+            }
+            2 | 3 => {
+                let drain = match self.kind {
+                    // Nobody is cut off.
+                    Kind::Calm => Span::seconds(3_600),
+                    Kind::Stormy => Span::millis(self.random.below(200)),
+                };
+                return Change::Remove { whom, drain };
+            }
+            4 => edit.state = Some(Wanted::Drain),
+            5 => edit.state = Some(Wanted::Disable),
+            6 => edit.state = Some(Wanted::Enable),
+            _ => edit.weight = u16::try_from(self.random.below(4)).ok(),
+        }
+        Change::Edit { whom, edit }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame;
+    use tidegate::admin::Refusal;
+    use tidegate::config::Config;
+
+    fn engine(kernel: &mut SimKernel) -> Engine {
+        let mut config = Config::default();
+        let at = Scene::origin(0);
+        let backend = Backend::new(Scheme::Http, Host::Address(at.ip()), at.port());
+        config.pools[0].backends = vec![backend];
+        Engine::new(&config, &[], 1, kernel).expect("a free address")
+    }
+
+    fn whom(pool: &str, backend: &str) -> Whom {
+        Whom {
+            pool: pool.to_owned(),
+            backend: backend.to_owned(),
+        }
+    }
+
+    fn add(pool: &str, number: u8, scheme: Scheme) -> Change {
+        let at = Scene::origin(number);
+        Change::Add {
+            pool: pool.to_owned(),
+            backend: Backend::new(scheme, Host::Address(at.ip()), at.port()),
+            max_conns: Some(3),
+        }
+    }
+
+    fn remove(backend: &str) -> Change {
+        Change::Remove {
+            whom: whom("app", backend),
+            drain: Span::ZERO,
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_and_nothing_is_different() {
+        let mut kernel = SimKernel::new(1);
+        let mut engine = engine(&mut kernel);
+        let before = engine.roster();
+        let edit = |backend: &str| Change::Edit {
+            whom: whom("app", backend),
+            edit: Edit::default(),
+        };
+        for change in [
+            add("nowhere", 1, Scheme::Http),
+            add("app", 1, Scheme::Tcp),
+            add("app", 1, Scheme::Https),
+            add("app", 0, Scheme::Http),
+            remove("app-2"),
+            remove("app-"),
+            remove("app-01x"),
+            remove("10.1.0.0:81"),
+            edit("app-0"),
+            edit("b-1"),
+            edit(""),
+        ] {
+            let refusal = engine.apply(change.clone(), &mut kernel);
+            assert!(refusal.is_err(), "{change:?}");
+            assert_eq!(engine.roster(), before);
+        }
+        let there = engine.apply(add("app", 0, Scheme::Http), &mut kernel);
+        assert_eq!(there, Err(Refusal::Exists("app-1".to_owned())));
+    }
+
+    #[test]
+    fn a_number_is_never_given_twice() {
+        let mut kernel = SimKernel::new(1);
+        let mut engine = engine(&mut kernel);
+        for number in 2..6 {
+            assert!(
+                engine
+                    .apply(add("app", 1, Scheme::Http), &mut kernel)
+                    .is_ok()
+            );
+            let roster = engine.roster();
+            assert_eq!(roster[1].id, format!("app-{number}"));
+            assert_eq!(roster[1].max_conns, Some(3));
+            let name = match number {
+                2 => roster[1].id.clone(),
+                _ => Scene::origin(1).to_string(),
+            };
+            assert!(engine.apply(remove(&name), &mut kernel).is_ok());
+            assert_eq!(engine.roster().len(), 1);
+        }
+    }
+
+    #[test]
+    fn operators_are_met_in_worlds() {
+        let mut applied = 0;
+        for seed in 0..30 {
+            let scene = Scene::draw(Kind::of(seed), seed);
+            if scene.changes > 0 {
+                let history = frame::sabotaged(&scene, None).expect("a good world");
+                applied += history.changes;
+            }
+        }
+        assert!(applied > 20, "{applied}");
+    }
+}

@@ -126,7 +126,7 @@ fn every_route_answers_what_it_is_for() {
         admin
             .ask("GET", "/api/v1/config", "")
             .text()
-            .contains("[pool.app]")
+            .contains("[pool.")
     );
     assert_eq!(admin.status("POST", "/api/v1/reload", ""), 501);
 }
@@ -248,7 +248,7 @@ fn strangers_are_refused_before_they_are_read() {
         client.send("GET /healthz HTTP/1.1\r\nHost: [::1]\r\n\r\n");
         assert_eq!(client.response().expect("an answer").text(), "ok\n");
     }
-    let chunks = "2\r\n{\"\r\n13\r\nlevel\":\"debug\"      \r\n1\r\n}\r\n0\r\n\r\n";
+    let chunks = "2\r\n{\"\r\n13\r\nlevel\":\"debug\"     \r\n1\r\n}\r\n0\r\n\r\n";
     client.send(format!(
         "PUT /api/v1/log-level HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Transfer-Encoding: chunked\r\n\r\n{chunks}"
@@ -381,7 +381,7 @@ fn who_takes_too_long_is_cut() {
     let one = format!("{BACKENDS}/app-1?drain=0s");
     assert_eq!(admin.ask("DELETE", &one, "").status(), 204);
     assert_eq!(client.response().expect("an answer").status(), 502);
-    assert_eq!(admin.status("GET", "/readyz", "").min(503), 503);
+    assert_eq!(admin.ask("GET", "/readyz", "").text(), "no backends\n");
     assert_eq!(admin.document(BACKENDS), json!([]));
 }
 

@@ -12,6 +12,7 @@ use super::balance::all_client_tls;
 use super::balance::announce;
 use super::balance::fit;
 use super::balance::lived;
+use super::balance::open_admin;
 use super::balance::seed;
 use super::exit::Exit;
 use super::exit::Failure;
@@ -51,6 +52,9 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
         .map(|(at, kernel)| start(at + 1, kernel, &config))
         .collect::<Result<_, _>>()?;
     announce(&config, &engine);
+    if let Some(admin) = &config.admin {
+        open_admin(admin, &config, &mut engine, &mut kernel)?;
+    }
     log::info!("{} event loops share every address", config.workers);
     let mut worst = lived(engine, kernel)?;
     for thread in threads {

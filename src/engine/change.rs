@@ -20,7 +20,6 @@ use crate::admin::Whom;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::arena::Key;
-use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::Backend;
 use crate::config::LogLevel;
@@ -31,22 +30,6 @@ use crate::peers::PoolId;
 use crate::peers::Standing;
 use crate::peers::health::Health;
 use crate::session::Way;
-
-/// One server as changes leave it, whatever its health: for comparing what several engines, or
-/// the same one at other times, hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its id, like `app-1`.
-    pub id: String,
-    /// Its URL.
-    pub url: String,
-    /// Its share of the requests.
-    pub weight: u16,
-    /// Requests it is to be given at a time.
-    pub max_conns: Option<u32>,
-    /// Whether it takes part.
-    pub wanted: Wanted,
-}
 
 impl Engine {
     /// Does what an operator wants, whole or not at all.
@@ -67,34 +50,11 @@ impl Engine {
                 Ok(Applied::Process)
             }
             Change::LogLevel(level) => {
-                log::info!("log level {}", level.name());
+                self.hub.announce(&format!("log level {}", level.name()));
                 log::set_max_level(filter(level));
                 Ok(Applied::Process)
             }
         }
-    }
-
-    /// All servers that are not being removed, as changes have left them.
-    #[must_use]
-    pub fn roster(&self) -> Vec<Entry> {
-        let peers = &self.hub.peers;
-        let known = peers.order().iter().filter_map(|id| {
-            let peer = peers.get(*id)?;
-            let wanted = match peer.standing {
-                Standing::Enabled => Wanted::Enable,
-                Standing::Draining => Wanted::Drain,
-                Standing::Disabled => Wanted::Disable,
-                Standing::Leaving(_) => return None,
-            };
-            Some(Entry {
-                id: self.hub.peer_name(*id),
-                url: peer.name.clone(),
-                weight: peer.weight,
-                max_conns: peer.max_conns,
-                wanted,
-            })
-        });
-        known.collect()
     }
 
     fn add(
@@ -123,7 +83,10 @@ impl Engine {
         hub.probe_due = hub.now;
         names::added(added, hub, kernel);
         let id = hub.peer_name(added);
-        log::info!("backend {url} added as {id}, weight {}", backend.weight);
+        hub.announce(&format!(
+            "backend {url} added as {id}, weight {}",
+            backend.weight
+        ));
         hub.changed(added);
         let pool = pool.to_owned();
         Ok(Applied::Backend { pool, id })
@@ -143,11 +106,10 @@ impl Engine {
             if let Standing::Leaving(earlier) = peer.standing {
                 deadline = deadline.min(earlier);
             }
-            log::info!(
+            self.hub.announce(&format!(
                 "backend {} is being removed: {} under way may end within {drain}",
-                peer.name,
-                peer.in_flight
-            );
+                peer.name, peer.in_flight
+            ));
         }
         self.hub.peers.stand(id, Standing::Leaving(deadline), now);
         if !self.hub.leaving.contains(&id) {
@@ -183,7 +145,8 @@ impl Engine {
         if let Some(peer) = self.hub.peers.get(id) {
             let state = edit.state.map_or("edit", Wanted::name);
             let (name, weight) = (&peer.name, peer.weight);
-            log::info!("backend {name}: {state}; its weight is {weight}");
+            self.hub
+                .announce(&format!("backend {name}: {state}; its weight is {weight}"));
         }
         self.hub.changed(id);
         Ok(applied)
@@ -277,7 +240,8 @@ impl Engine {
             self.hub.close_kept(id, kernel);
             let cut = self.cut(id);
             if let Some(peer) = self.hub.peers.remove(id) {
-                log::info!("backend {} is removed, {cut} cut off", peer.name);
+                self.hub
+                    .announce(&format!("backend {} is removed, {cut} cut off", peer.name));
             }
             self.hub.gone = true;
         }
@@ -315,10 +279,12 @@ impl Engine {
         self.hub.resting = on;
         self.hub.gone = true;
         if !on {
-            log::info!("in service again");
+            self.hub.announce(&format!("in service again"));
             return;
         }
-        log::info!("out of service: not ready, and no connection outlives its request");
+        self.hub.announce(&format!(
+            "out of service: not ready, and no connection outlives its request"
+        ));
         for key in self.tenants.keys() {
             if let Some(Tenant::Session(slot)) = self.tenants.get_mut(key) {
                 slot.session.ease();
@@ -329,80 +295,12 @@ impl Engine {
 }
 
 impl Hub {
-    /// The pool of that name.
-    pub(super) fn pool_named(&self, name: &str) -> Result<PoolId, Refusal> {
-        let at = self.rules.iter().position(|rules| rules.name == name);
-        at.map(PoolId)
-            .ok_or_else(|| Refusal::NoPool(name.to_owned()))
-    }
-
-    /// The server that is meant: by its id, or by host and port; then one that stays comes before
-    /// one that is being removed.
-    pub(super) fn peer_named(&self, whom: &Whom) -> Result<PeerId, Refusal> {
-        let pool = self.pool_named(&whom.pool)?;
-        let all = self.peers.of(pool);
-        let number = whom.backend.strip_prefix(&whom.pool);
-        let number = number.and_then(|rest| rest.strip_prefix('-')?.parse::<u32>().ok());
-        let by_id = |id: &&PeerId| {
-            let peer = self.peers.get(**id);
-            peer.is_some_and(|peer| Some(peer.number) == number)
-        };
-        let by_place = |staying: bool| {
-            move |id: &&PeerId| {
-                let peer = self.peers.get(**id);
-                peer.is_some_and(|peer| {
-                    peer.is_leaving() != staying && is_place(&peer.name, peer.port, &whom.backend)
-                })
-            }
-        };
-        let found = all.iter().find(by_id);
-        let found = found.or_else(|| all.iter().find(by_place(true)));
-        let found = found.or_else(|| all.iter().find(by_place(false)));
-        found
-            .copied()
-            .ok_or_else(|| Refusal::NoBackend(whom.clone()))
-    }
-
-    /// The id of a server, as people say it.
-    pub(super) fn peer_name(&self, id: PeerId) -> String {
-        self.peers.get(id).map_or_else(String::new, |peer| {
-            format!("{}-{}", self.rules(peer.pool).name, peer.number)
-        })
-    }
-
-    /// When the first of those that leave is over its time.
-    pub(super) fn leaving_due(&self) -> Option<Moment> {
-        let due = |id: &PeerId| match self.peers.get(*id)?.standing {
-            Standing::Leaving(due) => Some(due),
-            Standing::Enabled | Standing::Draining | Standing::Disabled => None,
-        };
-        self.leaving.iter().filter_map(due).min()
-    }
-
-    /// Closes what is kept for later requests to that server.
-    pub(super) fn close_kept(&mut self, id: PeerId, kernel: &mut dyn Kernel) {
-        for connection in self.idle.empty(id) {
-            if let Some(parked) = self.parked.remove(connection) {
-                self.close(parked.link, kernel);
-            }
+    /// Says what an operator has done: once, however many loops do it.
+    fn announce(&self, line: &str) {
+        if self.leads {
+            log::info!("{line}");
         }
     }
-
-    /// The state of a server may look different from here on.
-    pub(super) fn changed(&mut self, id: PeerId) {
-        if self.changes.len() < CHANGES_MAX {
-            self.changes.push(id);
-        }
-    }
-}
-
-/// Whether `name`, a URL, is at this host and port; the port may be left out if the URL does.
-fn is_place(name: &str, port: u16, place: &str) -> bool {
-    let authority = name.split_once("://").map_or(name, |(_, rest)| rest);
-    authority.eq_ignore_ascii_case(place)
-        || place.rsplit_once(':').is_some_and(|(host, number)| {
-            authority.eq_ignore_ascii_case(host) && number.parse() == Ok(port)
-        })
 }
 
 /// Whether the pool can speak to such a server.
@@ -428,6 +326,3 @@ const fn filter(level: LogLevel) -> log::LevelFilter {
         LogLevel::Trace => log::LevelFilter::Trace,
     }
 }
-
-/// States that are told of in one turn: more are seen in the next report of the whole.
-const CHANGES_MAX: usize = 64;

@@ -25,6 +25,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use crate::admin::Change;
 use crate::base::Fault;
 use crate::base::Pipe;
 use crate::base::Socket;
@@ -73,10 +74,12 @@ pub enum News {
 }
 
 /// What one loop tells all others of the same program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// How an attempt to connect to a server went. All loops have the same servers under the same
-    /// numbers: they are added, and changed, in the same order.
+    /// A change was applied, and is to be applied by everybody.
+    Changed(Change),
+    /// How an attempt to connect to a server went. All loops have the same servers under keys of
+    /// the same generation: they are added, and changed, in the same order.
     Tried {
         /// Which server.
         peer: PeerId,

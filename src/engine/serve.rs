@@ -2,6 +2,7 @@
 
 use super::desk::Patience;
 use super::kernel::Kernel;
+use super::kernel::Word;
 use super::slot::Tenant;
 use super::turn::Engine;
 use crate::admin;
@@ -101,10 +102,11 @@ impl Engine {
             }
             Change::Add { .. } | Change::Drain(_) | Change::LogLevel(_) => None,
         };
-        let applied = match self.apply(change, kernel) {
+        let applied = match self.apply(change.clone(), kernel) {
             Ok(applied) => applied,
             Err(refusal) => return Some(refused(&refusal)),
         };
+        kernel.tell(Word::Changed(change));
         let Applied::Backend { pool, id: backend } = applied else {
             return Some(Answer::json(200, &json::status(&self.full_report(kernel))));
         };

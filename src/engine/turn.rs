@@ -169,7 +169,14 @@ impl Engine {
                 names::resolved(ticket, addresses, &mut self.hub, kernel)
                     .then_some(Turn::Unresolvable)
             }
+            News::Told(Word::Changed(change)) => {
+                // What was accepted there is accepted here; a server that is still leaving there
+                // may be gone here.
+                let _ = self.apply(change, kernel);
+                None
+            }
             News::Told(Word::Tried { peer, fault }) => {
+                let peer = self.hub.peers.twin(peer);
                 match fault {
                     Some(fault) => {
                         chronicle::failed(peer, fault, How::Told, &mut self.hub, kernel);

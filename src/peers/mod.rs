@@ -122,6 +122,19 @@ impl Peers {
         self.table.get_mut(id.0)
     }
 
+    /// The server that another loop knows under this key. Both have added the same ones in the
+    /// same order, so generations agree; places need not, as servers leave when they are idle.
+    #[must_use]
+    pub fn twin(&self, other: PeerId) -> PeerId {
+        if self.get(other).is_some() {
+            return other;
+        }
+        let generation = other.0.generation;
+        let mut all = self.order.iter();
+        let found = all.find(|id| id.0.generation == generation);
+        found.copied().unwrap_or(other)
+    }
+
     /// All numbers, in order, whatever the pool.
     #[must_use]
     pub fn order(&self) -> &[PeerId] {

@@ -22,6 +22,7 @@ pub fn render(report: &Report) -> String {
     traffic(report, &mut page);
     states(report, &mut page);
     backends(report, &mut page);
+    more_of_backends(report, &mut page);
     latencies(report, &mut page);
     page.text
 }
@@ -188,12 +189,6 @@ fn states(report: &Report, page: &mut Page) {
 }
 
 fn backends(report: &Report, page: &mut Page) {
-    let codes = |one: &Backend| {
-        let names = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-        names.into_iter().zip(one.codes).collect::<Vec<_>>()
-    };
-    let connects = |one: &Backend| vec![("ok", one.connects), ("failed", one.failures)];
-    let probes = |one: &Backend| vec![("ok", one.probes[0]), ("failed", one.probes[1])];
     page.split(
         report,
         (
@@ -202,7 +197,10 @@ fn backends(report: &Report, page: &mut Page) {
             "Its answers, by class.",
         ),
         "code_class",
-        codes,
+        |one| {
+            let names = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+            names.into_iter().zip(one.codes).collect()
+        },
     );
     page.split(
         report,
@@ -212,7 +210,7 @@ fn backends(report: &Report, page: &mut Page) {
             "Attempts to connect to it for requests.",
         ),
         "result",
-        connects,
+        |one| vec![("ok", one.connects), ("failed", one.failures)],
     );
     page.per_backend(
         report,
@@ -242,11 +240,14 @@ fn backends(report: &Report, page: &mut Page) {
         ),
         |_| 0,
     );
+}
+
+fn more_of_backends(report: &Report, page: &mut Page) {
     page.split(
         report,
         ("tidegate_backend_probe_total", "counter", "Probes of it."),
         "result",
-        probes,
+        |one| vec![("ok", one.probes[0]), ("failed", one.probes[1])],
     );
     page.split(
         report,

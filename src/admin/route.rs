@@ -79,9 +79,10 @@ pub fn route(request: &Request, drain: Span) -> Result<Command, Answer> {
     let place = Place::of(&path).ok_or_else(|| {
         Answer::problem(404, "there is no such resource; see /, or /api/v1/status")
     })?;
-    let method = match request.method {
-        Method::Head => Method::Get,
-        method => method,
+    let method = if request.method.is_head() {
+        Method::Get
+    } else {
+        request.method
     };
     let allowed = place.methods();
     if !allowed.iter().any(|(known, _)| *known == method) {

@@ -93,7 +93,7 @@ impl Engine {
         if let Some(office) = &hub.office {
             audit.sockets.found += 1;
             audit.beliefs.push(Belief {
-                socket: office.socket(),
+                socket: office.socket,
                 readable: office.ready,
                 writable: true,
             });

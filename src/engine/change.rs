@@ -279,12 +279,11 @@ impl Engine {
         self.hub.resting = on;
         self.hub.gone = true;
         if !on {
-            self.hub.announce(&format!("in service again"));
+            self.hub.announce("in service again");
             return;
         }
-        self.hub.announce(&format!(
-            "out of service: not ready, and no connection outlives its request"
-        ));
+        self.hub
+            .announce("out of service: not ready, and no connection outlives its request");
         for key in self.tenants.keys() {
             if let Some(Tenant::Session(slot)) = self.tenants.get_mut(key) {
                 slot.session.ease();

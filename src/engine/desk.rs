@@ -13,6 +13,10 @@ use super::kernel::Kernel;
 use super::link::Effort;
 use super::link::Link;
 use super::link::Progress;
+use super::office::Desk;
+use super::office::Office;
+use super::office::Patience;
+use super::office::Setup;
 use super::slot::Tenant;
 use super::turn::Engine;
 use crate::admin::Access;
@@ -21,60 +25,11 @@ use crate::admin::Conversation;
 use crate::admin::Move;
 use crate::admin::json;
 use crate::base::Side;
-use crate::base::Socket;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::AdminAddress;
 use crate::limits;
-use crate::peers::PeerId;
-
-/// What an admin interface is made of.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Where it listens.
-    pub address: AdminAddress,
-    /// What requests have to bring along, if anything.
-    pub token: Option<String>,
-    /// The configuration in effect, as it is shown.
-    pub config: String,
-}
-
-/// The admin interface.
-#[derive(Debug)]
-pub(super) struct Office {
-    socket: Socket,
-    pub(super) ready: bool,
-    /// When accepting is tried again after it failed.
-    retry: Option<Moment>,
-    access: Rc<Access>,
-    pub(super) config: String,
-    /// How many connections there are.
-    pub(super) open: usize,
-    /// Who waits for a server to be idle or gone.
-    pub(super) waiting: Vec<Key>,
-    /// Who listens to events.
-    pub(super) streams: Vec<Key>,
-    /// When they hear of everything next.
-    pub(super) tick: Moment,
-}
-
-/// One connection.
-#[derive(Debug)]
-pub(super) struct Desk {
-    pub(super) link: Link,
-    pub(super) talk: Conversation,
-    pub(super) patience: Option<Patience>,
-}
-
-/// What an answer waits for.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Patience {
-    /// Nothing is under way on that server; so long at most.
-    Idle(PeerId, Moment),
-    /// That server is gone.
-    Gone(PeerId),
-}
 
 impl Engine {
     /// Opens the admin interface, and says where it is if that is an address.
@@ -224,7 +179,7 @@ impl Engine {
     }
 
     /// Those whose servers are idle, or gone, or who have waited long enough.
-    fn answer_waiting(&mut self, kernel: &mut dyn Kernel) {
+    fn answer_waiting(&mut self, kernel: &dyn Kernel) {
         let waiting = match &self.hub.office {
             Some(office) if !office.waiting.is_empty() => office.waiting.clone(),
             _ => return,
@@ -266,7 +221,7 @@ impl Engine {
     }
 
     /// Tells those who listen what has changed, and once a second how everything is.
-    fn tell(&mut self, kernel: &mut dyn Kernel) {
+    fn tell(&mut self, kernel: &dyn Kernel) {
         let changes = std::mem::take(&mut self.hub.changes);
         let hub = &mut self.hub;
         let now = hub.now;
@@ -301,19 +256,6 @@ impl Engine {
                 self.hub.queue.push(key);
             }
         }
-    }
-}
-
-impl Office {
-    /// When there is something to do that no event announces.
-    pub(super) fn due(&self, now: Moment) -> Option<Moment> {
-        let accept = self.ready.then(|| self.retry.unwrap_or(now));
-        let tick = (!self.streams.is_empty()).then_some(self.tick);
-        accept.into_iter().chain(tick).min()
-    }
-
-    pub(super) const fn socket(&self) -> Socket {
-        self.socket
     }
 }
 

@@ -4,11 +4,11 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use super::books::Books;
-use super::desk::Office;
+use super::counters::Books;
 use super::gate::Gate;
 use super::kernel::Kernel;
 use super::link::Link;
+use super::office::Office;
 use super::pipes::Stock;
 use super::recent::Recent;
 use crate::base::Side;

@@ -1,6 +1,8 @@
 //! What the engine tells of itself to the admin interface: a walk over its tables.
 
-use super::books::Row;
+use super::counters::Door;
+use super::counters::METHODS as METHOD_COUNT;
+use super::counters::Row;
 use super::hub::Hub;
 use super::kernel::Kernel;
 use super::slot::Tenant;
@@ -24,7 +26,7 @@ impl Engine {
         let hub = &self.hub;
         let clock = Clock::new(kernel);
         let books = &hub.books;
-        let door = |(at, door): (usize, &super::books::Door)| report::Listener {
+        let door = |(at, door): (usize, &Door)| report::Listener {
             name: door.name.clone(),
             address: hub
                 .listeners
@@ -234,6 +236,6 @@ fn state(peer: &Peer) -> (State, String) {
 }
 
 /// What metrics call methods, in the order of [`crate::http::head::Method`].
-const METHODS: [&str; super::books::METHODS] = [
+const METHODS: [&str; METHOD_COUNT] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "OTHER",
 ];

@@ -1,8 +1,8 @@
 //! Does what a request to the admin interface asks for, and finds the answer.
 
-use super::desk::Patience;
 use super::kernel::Kernel;
 use super::kernel::Word;
+use super::office::Patience;
 use super::slot::Tenant;
 use super::turn::Engine;
 use crate::admin;

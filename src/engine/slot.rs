@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
-use super::desk::Desk;
 use super::link::Link;
+use super::office::Desk;
 use super::pipes::Pipes;
 use crate::base::Fault;
 use crate::base::Side;

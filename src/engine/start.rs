@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use super::books::Books;
+use super::counters::Books;
 use super::gate::Gate;
 use super::hub::Drain;
 use super::hub::Hub;

@@ -61,6 +61,8 @@ use mailbox::Mailbox;
 use resolver::Resolver;
 use signals::Signals;
 
+pub use vitals::raise_descriptor_limit;
+
 /// Sockets, names, signals and time of a Unix machine, behind one epoll set.
 #[derive(Debug)]
 pub struct MioKernel {
@@ -425,24 +427,6 @@ impl Kernel for MioKernel {
     fn burst(&mut self, pipe: Pipe) {
         self.pipes.remove(pipe.0);
     }
-}
-
-/// Raises the soft limit on open descriptors to the hard one, which needs no privilege, and says
-/// what it is now; `u64::MAX` stands for "no limit". The soft default of 1024 is there for
-/// programs that use `select(2)`.
-///
-/// # Errors
-/// Those of `setrlimit(2)`.
-pub fn raise_descriptor_limit() -> io::Result<u64> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    if limit.current != limit.maximum {
-        let raised = rustix::process::Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        };
-        rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)?;
-    }
-    Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
 /// Whether somebody else listens at that address. Loops that share it would join them unnoticed.

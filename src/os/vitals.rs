@@ -1,10 +1,29 @@
-//! What the process takes of the machine, and the clock of the world: for reports only.
+//! What the process takes of the machine and may take of it, and the clock of the world.
 
 use std::fs;
+use std::io;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
 use crate::engine::kernel::Vitals;
+
+/// Raises the soft limit on open descriptors to the hard one, which needs no privilege, and says
+/// what it is now; `u64::MAX` stands for "no limit". The soft default of 1024 is there for
+/// programs that use `select(2)`.
+///
+/// # Errors
+/// Those of `setrlimit(2)`.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = rustix::process::Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
+        rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)?;
+    }
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
 
 /// Nanoseconds since 1970.
 #[expect(

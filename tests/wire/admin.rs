@@ -41,7 +41,8 @@ impl Admin {
             _ => "Content-Type: application/json\r\n",
         };
         client.send(format!(
-            "{method} {target} HTTP/1.1\r\nHost: localhost\r\n{media}Content-Length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\n{media}\
+             Content-Length: {}\r\n\r\n{body}",
             body.len()
         ));
         client.response_to(method).expect("an answer")

@@ -1,3 +1,5 @@
+//! Conversations byte by byte: every framing, every bound.
+
 use super::*;
 
 const NOW: Moment = Moment(1);

@@ -1,3 +1,5 @@
+//! What every route asks for, and every way to ask for it wrongly.
+
 use super::*;
 
 fn ask(method: Method, target: &str, body: &str) -> Result<Command, Answer> {

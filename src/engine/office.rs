@@ -1,0 +1,68 @@
+//! What the admin interface holds on the loop: nouns only, `desk` acts.
+
+use std::rc::Rc;
+
+use super::link::Link;
+use crate::admin::Access;
+use crate::admin::Conversation;
+use crate::base::Socket;
+use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::config::AdminAddress;
+use crate::peers::PeerId;
+
+/// What an admin interface is made of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where it listens.
+    pub address: AdminAddress,
+    /// What requests have to bring along, if anything.
+    pub token: Option<String>,
+    /// The configuration in effect, as it is shown.
+    pub config: String,
+}
+
+/// The admin interface.
+#[derive(Debug)]
+pub(super) struct Office {
+    pub(super) socket: Socket,
+    pub(super) ready: bool,
+    /// When accepting is tried again after it failed.
+    pub(super) retry: Option<Moment>,
+    pub(super) access: Rc<Access>,
+    pub(super) config: String,
+    /// How many connections there are.
+    pub(super) open: usize,
+    /// Who waits for a server to be idle or gone.
+    pub(super) waiting: Vec<Key>,
+    /// Who listens to events.
+    pub(super) streams: Vec<Key>,
+    /// When they hear of everything next.
+    pub(super) tick: Moment,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) link: Link,
+    pub(super) talk: Conversation,
+    pub(super) patience: Option<Patience>,
+}
+
+/// What an answer waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// Nothing is under way on that server; so long at most.
+    Idle(PeerId, Moment),
+    /// That server is gone.
+    Gone(PeerId),
+}
+
+impl Office {
+    /// When there is something to do that no event announces.
+    pub(super) fn due(&self, now: Moment) -> Option<Moment> {
+        let accept = self.ready.then(|| self.retry.unwrap_or(now));
+        let tick = (!self.streams.is_empty()).then_some(self.tick);
+        accept.into_iter().chain(tick).min()
+    }
+}

@@ -104,10 +104,11 @@ impl Conversation {
     /// What to do next, given what the socket allows.
     pub fn next(&mut self, can: (bool, bool), access: &Access, now: Moment) -> Move {
         let (can_read, can_write) = can;
-        if self.deadline().is_some_and(|deadline| deadline <= now) {
+        let late = self.deadline().is_some_and(|deadline| deadline <= now);
+        if late || matches!(self.stage, Stage::Over) {
             return Move::End;
         }
-        if !self.pending().is_empty() && !matches!(self.stage, Stage::Over) {
+        if !self.pending().is_empty() {
             if can_write {
                 return Move::Write;
             }

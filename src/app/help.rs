@@ -21,7 +21,7 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
       --check                  say what it would do, exit 0, or what is wrong, exit 2
       --print-config           print the whole configuration as such a file
   -m, --mode http|tcp          [http; tcp if every backend is tcp://]
-  -a, --admin ADDR             API and metrics, also unix:/path    [off; ctl: 127.0.0.1:9900]
+  -a, --admin ADDR             API and metrics; unix:/path too [off; ctl: 127.0.0.1:9900]
       --probe tcp|off          how backends are watched            [tcp]
       --interval DUR           from probe to probe                 [2s]
       --rise N                 good probes in a row until up       [2]

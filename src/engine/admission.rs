@@ -147,6 +147,9 @@ impl Engine {
             from,
             ..
         } = slot;
+        if let Some(memory) = session.reclaim() {
+            hub.keep(memory);
+        }
         for side in [Side::Client, Side::Server] {
             if let Some(window) = session.half_mut(side).surrender()
                 && !planted(Bug::WindowLeaks)

@@ -28,10 +28,12 @@ use crate::config::Mode;
 use crate::config::Probe as ProbeKind;
 use crate::config::Retry;
 use crate::config::Reuse;
+use crate::limits;
 use crate::peers::PeerId;
 use crate::peers::Peers;
 use crate::peers::PoolId;
 use crate::peers::idle::Idle;
+use crate::session::Memory;
 use crate::session::Policy;
 use crate::tally::Tally;
 use crate::tls::ClientTls;
@@ -168,6 +170,8 @@ pub(super) struct Hub {
     pub(super) owners: Vec<Option<(u32, Owner)>>,
     pub(super) timers: Timers,
     pub(super) windows: Pool,
+    /// Memory of requests that are over, for the next ones.
+    pub(super) memories: Vec<Memory>,
     /// Pipes of long transfers.
     pub(super) pipes: Stock,
     /// Sessions that wait for a window.
@@ -239,6 +243,12 @@ impl Hub {
     pub(super) fn abort(&mut self, link: Link, kernel: &mut dyn Kernel) {
         self.disown(link.socket());
         link.abort(kernel);
+    }
+
+    pub(super) fn keep(&mut self, memory: Memory) {
+        if self.memories.len() < limits::WINDOWS_SPARE_MAX {
+            self.memories.push(memory);
+        }
     }
 
     pub(super) fn take(&mut self) -> Option<Window> {

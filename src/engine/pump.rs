@@ -113,6 +113,12 @@ fn wait(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> Ra
             hub.give(window);
         }
     }
+    if let Some(memory) = slot.session.reclaim() {
+        hub.keep(memory);
+        // What was tried for the last request is of no use to the next one.
+        slot.attempt.tried = Vec::new();
+        slot.attempt.addresses = Vec::new();
+    }
     splice::settle(slot, hub, kernel);
     Ran::Waits
 }
@@ -141,6 +147,12 @@ fn read(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> 
     if !half.has_window() {
         half.lend(hub.take()?);
     }
+    if slot.session.lacks_memory()
+        && let Some(memory) = hub.memories.pop()
+    {
+        slot.session.lend(memory);
+    }
+    let half = slot.session.half_mut(side);
     let link = match side {
         Side::Client => Some(&mut slot.client),
         Side::Server => slot.server.as_mut(),

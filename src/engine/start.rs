@@ -116,6 +116,7 @@ impl Engine {
             owners: Vec::new(),
             timers: Timers::default(),
             windows: Pool::new(config.max_connections.saturating_mul(2)),
+            memories: Vec::new(),
             pipes: Stock::default(),
             starved: Vec::new(),
             queue: Queue::default(),

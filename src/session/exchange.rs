@@ -46,7 +46,9 @@ pub struct Exchange {
     /// What the server's answer says of its connection.
     pub(super) server_keep: Keep,
     /// What is remembered of the request that runs.
-    pub(super) request: Option<Running>,
+    pub(super) request: Option<Box<Running>>,
+    /// Memory for it, between two requests of one run: see [`Exchange::reclaim`].
+    pub(super) vacant: Option<Box<Running>>,
     /// When the phase began, or a byte last moved.
     pub(super) mark: Moment,
     /// Bytes of our own that go to the client before any of `down`.
@@ -191,6 +193,7 @@ impl Exchange {
             server: Server::None,
             server_keep: Keep::Not,
             request: None,
+            vacant: None,
             mark: now,
             aside: None,
             incident: None,
@@ -320,6 +323,7 @@ impl Exchange {
             return Step::Wait;
         };
         self.record = self.account.take();
+        let request = self.vacant.insert(request);
         if request.persistent && self.life != Life::Last {
             self.next_request();
             return self.next(can);
@@ -360,10 +364,15 @@ impl Exchange {
         if self.life == Life::Last {
             self.phase = Phase::Finishing;
         } else {
-            self.request = None;
+            self.vacant = self.request.take();
             self.next_request();
         }
         self.next(can)
+    }
+
+    /// True while there is no memory for a request that may come.
+    pub(super) const fn lacks_memory(&self) -> bool {
+        self.request.is_none() && self.vacant.is_none()
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {

@@ -50,12 +50,12 @@ pub use step::Undialled;
 pub use step::Way;
 pub use step::Wish;
 
+/// What a session remembers of a request, as a piece of memory to be used again.
+#[derive(Debug)]
+pub struct Memory(Box<exchange::Running>);
+
 /// One client connection, joined to a server when it needs one.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "sessions are boxed by who holds them"
-)]
 pub enum Session {
     /// HTTP/1.1: requests and answers.
     Exchange(Exchange),
@@ -108,6 +108,31 @@ impl Session {
             (Self::Exchange(exchange), Side::Server) => &mut exchange.down,
             (Self::Tunnel(tunnel), Side::Client) => &mut tunnel.up,
             (Self::Tunnel(tunnel), Side::Server) => &mut tunnel.down,
+        }
+    }
+
+    /// True if a request that came now would have to allocate: [`Session::lend`] helps.
+    #[must_use]
+    pub const fn lacks_memory(&self) -> bool {
+        match self {
+            Self::Exchange(exchange) => exchange.lacks_memory(),
+            Self::Tunnel(_) => false,
+        }
+    }
+
+    /// Gives the session memory for what it remembers of a request.
+    pub fn lend(&mut self, memory: Memory) {
+        if let Self::Exchange(exchange) = self {
+            exchange.vacant = Some(memory.0);
+        }
+    }
+
+    /// Takes that memory back while no request runs: a connection that waits for its next one
+    /// needs none.
+    pub fn reclaim(&mut self) -> Option<Memory> {
+        match self {
+            Self::Exchange(exchange) => exchange.vacant.take().map(Memory),
+            Self::Tunnel(_) => None,
         }
     }
 

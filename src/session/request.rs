@@ -147,7 +147,7 @@ impl Exchange {
             own: false,
             end: End::Ok,
         });
-        self.request = Some(Running {
+        let running = Running {
             head,
             head_bytes,
             host: Named::Kept,
@@ -162,6 +162,13 @@ impl Exchange {
                 && head.upgrade != Upgrade::Wanted
                 && self.life != Life::Last,
             replayable: idempotent || planted(Bug::PostRetried),
+        };
+        self.request = Some(match self.vacant.take() {
+            Some(mut memory) => {
+                *memory = running;
+                memory
+            }
+            None => Box::new(running),
         });
         self.phase = Phase::Wanting(if idempotent { Wish::Any } else { Wish::Young });
     }

@@ -4,9 +4,9 @@
 //!     cargo test --features planted --test planted -- --nocapture
 //!
 //! builds every other test with the faults in it, makes sure that all pass while none is live, and
-//! prints who found which and what that cost. `TIDEGATE_PLANTED=PostRetried,WindowLeaks` in front of
-//! it hunts for these alone. An ordinary `cargo test` checks only that each fault has a place and a
-//! history.
+//! prints who found which and what that cost. `TIDEGATE_PLANTED=PostRetried,WindowLeaks` in front
+//! of it hunts for these alone. An ordinary `cargo test` checks only that each fault has a place
+//! and a history.
 
 mod hunt;
 mod list;

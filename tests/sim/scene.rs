@@ -163,9 +163,10 @@ impl Part {
     fn draw(random: &mut Random, roomy: bool) -> Self {
         let requests = usize::try_from(5 + random.below(30)).expect("small");
         let body_max = match random.below(100) {
-            _ if roomy => 1_500_000,
-            0..=2 => 1_500_000,
-            3..=12 => 200_000,
+            0..=29 if roomy => 1_500_000,
+            // Bytes cost more than requests: few clients move many.
+            0 => 1_500_000,
+            1..=4 => 200_000,
             _ => 3_000,
         };
         Self { requests, body_max }

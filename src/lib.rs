@@ -42,6 +42,22 @@
 //! accept; probe; tidy. Events only mark. Work is done in one place, and a session that has used
 //! its share ([`limits::STEPS_PER_RUN`], [`limits::BYTES_PER_RUN`]) goes to the end of the queue.
 //!
+//! # Several loops
+//!
+//! `--workers` runs several engines, each on a thread with a kernel of its own. They share the
+//! listening addresses (`SO_REUSEPORT`) and nothing else. The first one probes; how an attempt to
+//! connect went, and what an operator changed, is told to all others as a
+//! [`Word`](engine::kernel::Word), and applied by all in the order of telling, so that servers have
+//! the same numbers everywhere.
+//!
+//! # Long transfers
+//!
+//! A transfer that fills its window several times in a row goes on through a pipe, if both sides
+//! are plain and nobody needs to see the bytes: tcp mode, and bodies of a known length. The window
+//! is used only while the pipe is empty and the other way round. A pipe is filled only when it is
+//! empty, so that a full pipe is never taken for an empty socket, and never with more than is left
+//! of the body.
+//!
 //! # Rules that hold everywhere
 //!
 //! - A socket is registered once, both ways, edge-triggered. What the kernel has said of it is

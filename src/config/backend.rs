@@ -59,11 +59,11 @@ impl fmt::Display for Backend {
 /// How a backend is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scheme {
-    /// HTTP/1.1 in the clear; only in [`Mode::Http`].
+    /// HTTP/1.1 in the clear; only in [`super::Mode::Http`].
     Http,
-    /// HTTP/1.1 under TLS; only in [`Mode::Http`].
+    /// HTTP/1.1 under TLS; only in [`super::Mode::Http`].
     Https,
-    /// Bytes as they come; only in [`Mode::Tcp`].
+    /// Bytes as they come; only in [`super::Mode::Tcp`].
     Tcp,
 }
 

@@ -2,7 +2,7 @@
 //! check anything again.
 //!
 //! Layer 1, pure: no file, socket or clock. The command line and the text of a file come from
-//! `app`; [`text`], [`url`] and [`file`] make values of them; the engine reads these.
+//! `app`; [`text`], [`url`] and [`mod@file`] make values of them; the engine reads these.
 
 mod admin;
 mod backend;

@@ -47,7 +47,7 @@ pub struct Exchange {
     pub(super) server_keep: Keep,
     /// What is remembered of the request that runs.
     pub(super) request: Option<Box<Running>>,
-    /// Memory for it, between two requests of one run: see [`Exchange::reclaim`].
+    /// Memory for it, between two requests of one run: see [`super::Session::reclaim`].
     pub(super) vacant: Option<Box<Running>>,
     /// When the phase began, or a byte last moved.
     pub(super) mark: Moment,

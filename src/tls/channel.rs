@@ -106,8 +106,8 @@ impl Channel {
         outcome
     }
 
-    /// Encrypts plaintext, as much as fits: 0 if [`limits::TLS_BUFFER_BYTES`] are waiting to be
-    /// emitted, or while shaking hands.
+    /// Encrypts plaintext, as much as fits: 0 if [`crate::limits::TLS_BUFFER_BYTES`] are waiting to
+    /// be emitted, or while shaking hands.
     pub fn write(&mut self, from: &[u8]) -> usize {
         if self.handshaking() {
             return 0;

@@ -383,7 +383,8 @@ impl Net {
             return;
         }
         let inbound = &mut link.pipes[usize::from(1 - to)];
-        if purges {
+        // Behind an end that has come there is nothing to lose: all before it is here to be read.
+        if purges && inbound.fin != Fin::Arrived {
             inbound.arrived = 0;
         }
         inbound.bytes.truncate(inbound.arrived);

@@ -47,13 +47,13 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     if let Some(admin) = &config.admin {
         open_admin(admin, &config, &mut engine, &mut kernel)?;
     }
-    lived(engine, kernel)
+    lived(&mut engine, &mut kernel)
 }
 
 /// Turns the loop until it ends.
-pub(super) fn lived(mut engine: Engine, mut kernel: MioKernel) -> Result<Exit, Failure> {
+pub(super) fn lived(engine: &mut Engine, kernel: &mut MioKernel) -> Result<Exit, Failure> {
     loop {
-        match engine.turn(&mut kernel) {
+        match engine.turn(kernel) {
             Turn::Goes => {}
             Turn::Stopped { cut: 0 } => return Ok(Exit::Clean),
             Turn::Stopped { .. } => return Ok(Exit::Cut),

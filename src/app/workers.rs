@@ -17,8 +17,11 @@ use super::balance::seed;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::process;
+use crate::base::time::Span;
+use crate::config::AdminAddress;
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::engine::kernel::Kernel;
 use crate::os;
 use crate::os::MioKernel;
 
@@ -26,13 +29,14 @@ use crate::os::MioKernel;
 pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     fit(&mut config);
     let mut kernels = kernels(config.workers)?;
-    for listener in &config.listeners {
-        os::check_free(listener.listen).map_err(|error| {
-            Failure::run_time(&crate::engine::StartError {
-                address: listener.listen,
-                error,
-            })
-        })?;
+    let listeners = config.listeners.iter().map(|listener| listener.listen);
+    let admin = config.admin.iter().filter_map(|admin| match &admin.listen {
+        AdminAddress::Tcp(address) => Some(*address),
+        AdminAddress::Unix(_) => None,
+    });
+    for address in listeners.chain(admin) {
+        os::check_free(address)
+            .map_err(|error| Failure::run_time(&crate::engine::StartError { address, error }))?;
     }
     let mut others = kernels.split_off(1);
     let Some(mut kernel) = kernels.pop() else {
@@ -56,15 +60,36 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
         open_admin(admin, &config, &mut engine, &mut kernel)?;
     }
     log::info!("{} event loops share every address", config.workers);
-    let mut worst = lived(engine, kernel)?;
+    let worst = lived(&mut engine, &mut kernel)?;
+    join(threads, worst, &mut kernel)
+}
+
+/// Waits for the other loops, which may have more to end than the first one had. A second signal
+/// is theirs too, so somebody goes on listening for it.
+fn join(
+    threads: Vec<JoinHandle<Result<Exit, Failure>>>,
+    mut worst: Exit,
+    kernel: &mut MioKernel,
+) -> Result<Exit, Failure> {
+    let mut ready = Vec::new();
+    while threads.iter().any(|thread| !thread.is_finished()) {
+        kernel.wait(Some(kernel.now() + LOOK), &mut ready);
+        ready.clear();
+        while kernel.news().is_some() {}
+    }
+    let mut failure = None;
     for thread in threads {
         match thread.join() {
-            Ok(exit) => worst = worst.worse(exit?),
+            Ok(Ok(exit)) => worst = worst.worse(exit),
+            Ok(Err(why)) => failure = Some(why),
             Err(_) => std::process::abort(),
         }
     }
-    Ok(worst)
+    failure.map_or(Ok(worst), Err)
 }
+
+/// How often it is looked whether the other loops have ended.
+const LOOK: Span = Span::millis(20);
 
 /// Acquainted kernels; the first one hears signals.
 fn kernels(count: usize) -> Result<Vec<MioKernel>, Failure> {
@@ -97,7 +122,7 @@ fn start(
             Ok(mut engine) => {
                 engine.join(worker, config.workers);
                 let _ = started.send(Ok(()));
-                lived(engine, kernel)
+                lived(&mut engine, &mut kernel)
             }
             Err(failure) => {
                 let _ = started.send(Err(failure));

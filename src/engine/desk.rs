@@ -146,7 +146,8 @@ impl Engine {
         };
         let patience = match desk.patience {
             Some(Patience::Idle(_, until)) => Some(until),
-            Some(Patience::Gone(_)) | None => None,
+            Some(Patience::Gone(_, until)) => Some(until).filter(|until| *until > self.hub.now),
+            None => None,
         };
         if let Some(due) = desk.talk.deadline().into_iter().chain(patience).min() {
             self.hub.timers.arm(key, due);
@@ -190,9 +191,15 @@ impl Engine {
                 continue;
             };
             let answer = match desk.patience {
-                Some(Patience::Gone(id)) if hub.peers.get(id).is_none() => Answer::nothing(),
+                Some(Patience::Gone(id, until))
+                    if hub.peers.get(id).is_none() && until <= hub.now =>
+                {
+                    Answer::nothing()
+                }
                 Some(Patience::Idle(id, until)) => {
-                    let idle = hub.peers.get(id).is_none_or(|peer| peer.in_flight == 0);
+                    // The other loops may have something under way there.
+                    let alone = hub.loops == 1;
+                    let idle = alone && hub.peers.get(id).is_none_or(|peer| peer.in_flight == 0);
                     if !idle && until > hub.now {
                         continue;
                     }
@@ -202,7 +209,7 @@ impl Engine {
                         None => Answer::nothing(),
                     }
                 }
-                Some(Patience::Gone(_)) | None => continue,
+                Some(Patience::Gone(..)) | None => continue,
             };
             self.reply(key, &answer);
         }

@@ -186,6 +186,8 @@ pub(super) struct Hub {
     pub(super) names: Names,
     /// Whether this loop probes, for all loops of the program.
     pub(super) leads: bool,
+    /// How many loops the program has.
+    pub(super) loops: usize,
     pub(super) scratch: Vec<u8>,
     pub(super) random: Random,
     pub(super) tally: Tally,

@@ -186,7 +186,9 @@ fn conclude(hub: &mut Hub) -> bool {
     let any = hub.peers.order().iter().any(known);
     // Without a backend there is nothing that could not be found.
     if !any && !hub.names.started && !hub.peers.order().is_empty() {
-        return true;
+        // Of several loops one decides; the others ask again, and let nobody in until then.
+        hub.names.due = Some(hub.now + FIRST_RETRY.min(hub.names.interval));
+        return hub.leads;
     }
     hub.names.started = true;
     hub.names.settled = true;

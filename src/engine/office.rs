@@ -54,8 +54,8 @@ pub(super) struct Desk {
 pub(super) enum Patience {
     /// Nothing is under way on that server; so long at most.
     Idle(PeerId, Moment),
-    /// That server is gone.
-    Gone(PeerId),
+    /// That server is gone, and from this moment on from the other loops too.
+    Gone(PeerId, Moment),
 }
 
 impl Office {

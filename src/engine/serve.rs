@@ -102,6 +102,16 @@ impl Engine {
             }
             Change::Add { .. } | Change::Drain(_) | Change::LogLevel(_) => None,
         };
+        // What other loops have under way on a server is not known here: it is over when the time
+        // is that they were given.
+        let gone = match &change {
+            Change::Remove { drain, .. } if self.hub.loops > 1 => self.hub.now + *drain,
+            Change::Remove { .. }
+            | Change::Edit { .. }
+            | Change::Add { .. }
+            | Change::Drain(_)
+            | Change::LogLevel(_) => self.hub.now,
+        };
         let applied = match self.apply(change.clone(), kernel) {
             Ok(applied) => applied,
             Err(refusal) => return Some(refused(&refusal)),
@@ -113,7 +123,7 @@ impl Engine {
         let whom = Whom { pool, backend };
         let id = before.or_else(|| self.hub.peer_named(&whom).ok());
         match (after, id) {
-            (After::Gone, Some(id)) => self.be_patient(key, Patience::Gone(id)),
+            (After::Gone, Some(id)) => self.be_patient(key, Patience::Gone(id, gone)),
             (After::Idle(span), Some(id)) => {
                 let until = self.hub.now + span;
                 self.be_patient(key, Patience::Idle(id, until));

@@ -127,6 +127,7 @@ impl Engine {
             suspects: Vec::new(),
             names: Names::new(config.resolve_interval),
             leads: true,
+            loops: 1,
             scratch: Vec::with_capacity(limits::WINDOW_BYTES),
             random: Random::new(seed),
             tally: Tally::default(),
@@ -164,6 +165,7 @@ impl Engine {
     /// do not all meet the same server.
     pub fn join(&mut self, worker: usize, of: usize) {
         self.hub.leads = worker == 0;
+        self.hub.loops = of;
         self.hub.peers.rotate(worker, of);
     }
 

@@ -2,7 +2,7 @@
 
 use crate::binary::{Binary, run};
 use crate::client::{Client, get};
-use crate::origin::Origin;
+use crate::origin::{Origin, Step, ok};
 
 /// Binary with so many loops before these origins.
 fn start(loops: &str, more: &[&str], origins: &[Origin]) -> Binary {
@@ -64,4 +64,22 @@ fn an_address_that_another_program_has_is_not_shared() {
     let second = run(&["--workers", "2", "-l", &address, &origins[0].url()]);
     assert_eq!(second.status.code(), Some(1));
     assert!(second.stderr.contains("in use"), "{}", second.stderr);
+}
+
+#[test]
+fn a_second_signal_ends_the_loop_that_still_drains() {
+    for _ in 0..4 {
+        let origins = [Origin::new(|_, _| vec![Step::Hold, ok("late")])];
+        let mut binary = start("3", &["--probe", "off"], &origins);
+        let mut client = binary.client();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        origins[0].wait_until(|counts| counts.requests == 1);
+        binary.signal("TERM");
+        // Two of the loops have nothing to end, perhaps the one that hears signals.
+        for _ in 0..2 {
+            binary.wait_for("stopped");
+        }
+        binary.signal("TERM");
+        assert_eq!(binary.exit_code(), Some(3));
+    }
 }

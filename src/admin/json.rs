@@ -99,7 +99,7 @@ pub fn status(report: &Report) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "started": clock::rfc3339(process.started),
         "uptime_seconds": seconds(process.uptime),
-        "workers": 1,
+        "workers": process.workers,
         "ready": process.unready.is_empty(),
         "unready": process.unready,
         "log_level": process.log_level.name(),

@@ -21,6 +21,8 @@ pub struct Report {
 /// The process.
 #[derive(Clone, Debug)]
 pub struct Process {
+    /// Event loops, of which this report knows the first.
+    pub workers: usize,
     /// Nanoseconds from 1970 to its start; 0 if nobody knows.
     pub started: u64,
     /// How long it has been running.

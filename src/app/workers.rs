@@ -58,6 +58,10 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     announce(&config, &engine);
     if let Some(admin) = &config.admin {
         open_admin(admin, &config, &mut engine, &mut kernel)?;
+        log::warn!(
+            "the admin interface counts what the first of {} event loops does; changes reach all",
+            config.workers
+        );
     }
     log::info!("{} event loops share every address", config.workers);
     let worst = lived(&mut engine, &mut kernel)?;

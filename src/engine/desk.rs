@@ -132,7 +132,11 @@ impl Engine {
                     Effort::Blocked => return,
                     Effort::Broke(_) => desk.talk.broke(),
                 },
-                Move::Answer(request) => self.serve(key, &request, kernel),
+                Move::Answer(request) => {
+                    // One in a turn: an answer may be long, and traffic comes first.
+                    self.serve(key, &request, kernel);
+                    return self.hub.queue.push(key);
+                }
                 Move::Wait => return self.arm_desk(key),
                 Move::End => return self.end_desk(key, kernel),
             }

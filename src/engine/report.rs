@@ -132,6 +132,7 @@ fn process(hub: &Hub, clock: &Clock, kernel: &dyn Kernel) -> report::Process {
     let [answered, asked] = hub.books.server;
     let vitals = kernel.vitals();
     report::Process {
+        workers: hub.loops,
         started: clock.at(Moment(0)),
         uptime: Span(hub.now.0),
         unready: hub.unready(),

@@ -180,7 +180,7 @@ fn what_is_wrong_is_said() {
     let admin = Admin::start(&[origin.url()]);
     let one = format!("{BACKENDS}/app-1");
     for (method, target, body, status) in [
-        ("POST", BACKENDS, "", 415),
+        ("POST", BACKENDS, "", 400),
         ("POST", BACKENDS, "{", 400),
         ("POST", BACKENDS, r#"{"uri":"http://a:1"}"#, 400),
         ("POST", BACKENDS, r#"{"url":"a b"}"#, 400),

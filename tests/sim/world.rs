@@ -272,8 +272,11 @@ impl World {
         self.sky.end();
         self.kernel.guest().news.push_back(how);
         let until = asked + self.scene.knobs.span(Knob::DrainMillis) + GRACE;
+        let before = self.kernel.absent();
         let cut = loop {
             let now = self.kernel.now();
+            // Whoever is stopped himself cannot end in time.
+            let until = until + Span(self.kernel.absent().0 - before.0);
             self.check(Invariant::EndsInTime, now <= until, || {
                 format!("asked to end at {} ns, it goes on at {} ns", asked.0, now.0)
             });

@@ -169,10 +169,11 @@ impl Secure {
         }
     }
 
-    /// Sends what is held back.
+    /// Sends what is held back. Who has fallen silent in the middle of it still hears the end.
     pub(crate) fn flush(&mut self, net: &mut Net, socket: Socket) -> io::Result<()> {
         match &mut self.inner {
             None => Ok(()),
+            Some(inner) if inner.state == State::Deaf => inner.wait_for_end(net, socket),
             Some(inner) => inner.flush(net, socket),
         }
     }

@@ -38,10 +38,9 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
         os::check_free(address)
             .map_err(|error| Failure::run_time(&crate::engine::StartError { address, error }))?;
     }
-    let mut others = kernels.split_off(1);
-    let Some(mut kernel) = kernels.pop() else {
-        return Err(Failure::run_time(&"no event loop to run"));
-    };
+    // The first one is there, however few are wanted.
+    let mut kernel = kernels.remove(0);
+    let mut others = kernels;
     let client_tls = all_client_tls(&config)?;
     let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;

@@ -128,20 +128,10 @@ pub(super) fn resolved(
     hub.names.open = hub.names.open.saturating_sub(1);
     let id = PeerId(Key::unpack(ticket));
     if let Some(peer) = hub.peers.get_mut(id) {
-        let name = peer.lookup.clone().unwrap_or_default();
         if addresses.is_empty() {
-            if !hub.leads {
-                // Every loop looks up for itself; one of them says what came of it.
-            } else if peer.addresses.is_empty() {
-                log::error!(
-                    "backend {}: the name {name} does not resolve; check its spelling and DNS",
-                    peer.name
-                );
-            } else {
-                log::warn!(
-                    "backend {}: looking up {name} failed; going on with what was known",
-                    peer.name
-                );
+            // Every loop looks up for itself; one of them says what came of it.
+            if hub.leads {
+                complain(peer);
             }
         } else {
             adopt(peer, addresses, hub.now);
@@ -157,6 +147,22 @@ pub(super) fn resolved(
         }
     }
     conclude(hub)
+}
+
+/// A lookup has failed.
+fn complain(peer: &Peer) {
+    let name = peer.lookup.as_deref().unwrap_or_default();
+    if peer.addresses.is_empty() {
+        log::error!(
+            "backend {}: the name {name} does not resolve; check its spelling and DNS",
+            peer.name
+        );
+    } else {
+        log::warn!(
+            "backend {}: looking up {name} failed; going on with what was known",
+            peer.name
+        );
+    }
 }
 
 /// Takes new addresses over; the one that answered last stays the preferred one.

@@ -20,8 +20,26 @@ pub(crate) enum Place {
     Before,
 }
 
+/// Delivers every case in every way.
+///
+/// # Panics
+/// If a case does not come out as it says.
+pub(crate) fn check_all(cases: &[Case], proxy: &mut impl Proxy) {
+    let (mut deliveries, mut wrong) = (0, Vec::new());
+    for case in cases {
+        match check(case, proxy) {
+            Ok(count) => deliveries += count,
+            Err(why) => wrong.push(why),
+        }
+    }
+    println!("{} cases, {deliveries} deliveries", cases.len());
+    let list = wrong.join("\n\n");
+    assert!(wrong.is_empty(), "{} cases are wrong:\n{list}", wrong.len());
+    assert!(deliveries >= 10 * cases.len());
+}
+
 /// Delivers the case in every way; the number of ways, or the first thing that is wrong.
-pub(crate) fn check(case: &Case, proxy: &mut impl Proxy) -> Result<usize, String> {
+fn check(case: &Case, proxy: &mut impl Proxy) -> Result<usize, String> {
     let mut ways: Vec<(Place, Split)> = SPLITS.map(|split| (Place::Alone, split)).to_vec();
     for split in [Split::Whole, Split::Lines, Split::Random(6)] {
         ways.push((Place::Behind, split));

@@ -70,6 +70,9 @@ pub const PIPE_BYTES: usize = 256 * 1024;
 /// Pipes open at a time, each two descriptors; a transfer that gets none copies its bytes.
 pub const PIPES_MAX: usize = 128;
 
+/// One pipe for so many clients at most: their descriptors are counted with those of clients.
+pub const CLIENTS_PER_PIPE: usize = 8;
+
 /// Pipes kept for the next long transfer.
 pub const PIPES_SPARE_MAX: usize = 16;
 

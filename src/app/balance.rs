@@ -160,14 +160,21 @@ fn client_tls(pool: &Pool, always: bool) -> Result<Option<ClientTls>, Failure> {
     Ok(is_needed.then_some(tls))
 }
 
-/// A client needs two descriptors, its own and its backend's. More clients than that would only
-/// be taken in to be turned away, so the rest waits in the kernel's queue instead.
+/// A client needs two descriptors, its own and its backend's, and a share of those of pipes. More
+/// clients than that would only be taken in to be turned away, so the rest waits in the kernel's
+/// queue instead.
 fn fit_descriptors(config: &mut Config, limit: u64) {
     let admin = config
         .admin
         .as_ref()
         .map_or(0, |_| limits::ADMIN_CONNECTIONS_MAX as u64);
-    let fitting = limit.saturating_sub(limits::DESCRIPTORS_RESERVED + admin) / 2;
+    let free = limit.saturating_sub(limits::DESCRIPTORS_RESERVED + admin);
+    // Two each for a client and for every pipe, of which there is one for so many clients until
+    // there are enough.
+    let share = limits::CLIENTS_PER_PIPE as u64;
+    let few = free.saturating_mul(share) / (2 * share + 2);
+    let many = free.saturating_sub(2 * limits::PIPES_MAX as u64) / 2;
+    let fitting = few.max(many);
     let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
     let wanted = config.max_connections;
     if fitting >= wanted {
@@ -194,7 +201,13 @@ mod tests {
 
     #[test]
     fn clients_are_limited_by_what_may_be_open() {
-        let table = [(u64::MAX, 10_000), (100_000, 10_000), (1024, 496), (10, 1)];
+        let table = [
+            (u64::MAX, 10_000),
+            (100_000, 10_000),
+            (5000, 2356),
+            (1024, 440),
+            (10, 1),
+        ];
         for (limit, expected) in table {
             let mut config = Config::default();
             fit_descriptors(&mut config, limit);

@@ -11,6 +11,7 @@ use super::link::Link;
 use super::office::Office;
 use super::pipes::Stock;
 use super::recent::Recent;
+use crate::base::Fault;
 use crate::base::Side;
 use crate::base::Socket;
 use crate::base::arena::Arena;
@@ -245,6 +246,22 @@ impl Hub {
     pub(super) fn abort(&mut self, link: Link, kernel: &mut dyn Kernel) {
         self.disown(link.socket());
         link.abort(kernel);
+    }
+
+    /// A connection to there. For want of descriptors spare pipes go first.
+    pub(super) fn connect(
+        &mut self,
+        address: SocketAddr,
+        kernel: &mut dyn Kernel,
+    ) -> std::io::Result<Socket> {
+        let exhausted = |error: &std::io::Error| Fault::from_io(error) == Fault::Exhausted;
+        match kernel.connect(address) {
+            Err(error) if exhausted(&error) && self.pipes.has_spare() => {
+                self.pipes.clear(kernel);
+                kernel.connect(address)
+            }
+            outcome => outcome,
+        }
     }
 
     pub(super) fn keep(&mut self, memory: Memory) {

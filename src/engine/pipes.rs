@@ -22,13 +22,28 @@ pub(super) struct Held {
 }
 
 /// The pipes of a loop.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stock {
     spare: Vec<Pipe>,
     lent: usize,
+    lent_max: usize,
 }
 
 impl Stock {
+    /// For a loop that takes in so many clients.
+    pub(super) fn new(clients: usize) -> Self {
+        Self {
+            spare: Vec::new(),
+            lent: 0,
+            lent_max: (clients / limits::CLIENTS_PER_PIPE).clamp(1, limits::PIPES_MAX),
+        }
+    }
+
+    /// Whether descriptors are held that nobody uses.
+    pub(super) const fn has_spare(&self) -> bool {
+        !self.spare.is_empty()
+    }
+
     /// How many are in use.
     pub(super) const fn lent(&self) -> usize {
         self.lent
@@ -36,7 +51,7 @@ impl Stock {
 
     /// An empty one, if there is one to be had.
     pub(super) fn take(&mut self, kernel: &mut dyn Kernel) -> Option<Pipe> {
-        if self.lent >= limits::PIPES_MAX {
+        if self.lent >= self.lent_max {
             return None;
         }
         let pipe = self.spare.pop().or_else(|| kernel.pipe().ok())?;

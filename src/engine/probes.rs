@@ -68,7 +68,7 @@ fn connect(
     let timeout = hub.rules(pool).health.timeout;
     while let Some(address) = hub.peers.get(id).and_then(|peer| peer.address(&addresses)) {
         addresses.push(address.ip());
-        match kernel.connect(address) {
+        match hub.connect(address, kernel) {
             Ok(socket) => {
                 let deadline = hub.now + timeout;
                 let key = tenants.insert(Tenant::Probe(Probe {

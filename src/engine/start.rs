@@ -117,7 +117,7 @@ impl Engine {
             timers: Timers::default(),
             windows: Pool::new(config.max_connections.saturating_mul(2)),
             memories: Vec::new(),
-            pipes: Stock::default(),
+            pipes: Stock::new(config.max_connections),
             starved: Vec::new(),
             queue: Queue::default(),
             peers: Peers::default(),

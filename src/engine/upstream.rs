@@ -155,7 +155,7 @@ fn walk(
             continue;
         };
         slot.attempt.addresses.push(address.ip());
-        match kernel.connect(address) {
+        match hub.connect(address, kernel) {
             Ok(socket) => {
                 hub.own(socket, Owner::Session(key, Side::Server));
                 slot.server = Some(Link::plain(socket));

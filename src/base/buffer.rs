@@ -5,38 +5,87 @@
 
 use crate::limits;
 
-/// A piece of memory, lent by a [`Pool`].
+/// A piece of memory, lent by a [`Pool`], and where in it the borrower's bytes are: who holds no
+/// window has no bytes, and needs no memory for positions either.
 #[derive(Debug)]
-pub struct Window(Box<[u8]>);
+pub struct Window(Box<Frame>);
+
+#[derive(Debug)]
+struct Frame {
+    bytes: Box<[u8]>,
+    marks: Marks,
+}
+
+/// Positions in a window. Invariant: `kept <= next <= cut <= end`. What they divide is said by
+/// whoever borrows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// The first byte that is there.
+    pub kept: usize,
+    /// The first byte that was not written.
+    pub next: usize,
+    /// The first byte that may not be written.
+    pub cut: usize,
+    /// Behind the last byte.
+    pub end: usize,
+}
+
+impl Marks {
+    /// No bytes: what comes lands behind the headroom.
+    pub const REST: Self = Self {
+        kept: limits::WINDOW_HEADROOM_BYTES,
+        next: limits::WINDOW_HEADROOM_BYTES,
+        cut: limits::WINDOW_HEADROOM_BYTES,
+        end: limits::WINDOW_HEADROOM_BYTES,
+    };
+}
 
 impl Window {
+    fn new() -> Self {
+        Self(Box::new(Frame {
+            bytes: vec![0; limits::WINDOW_BYTES].into_boxed_slice(),
+            marks: Marks::REST,
+        }))
+    }
+
     /// Bytes that it holds of what is read.
     #[must_use]
     pub const fn read_bytes(&self) -> usize {
-        self.0.len() - (limits::WINDOW_BYTES - limits::WINDOW_READ_BYTES)
+        self.0.bytes.len() - (limits::WINDOW_BYTES - limits::WINDOW_READ_BYTES)
+    }
+
+    /// Where the bytes are.
+    #[must_use]
+    pub const fn marks(&self) -> Marks {
+        self.0.marks
+    }
+
+    /// The same, to be moved.
+    pub const fn marks_mut(&mut self) -> &mut Marks {
+        &mut self.0.marks
     }
 
     /// Makes it hold so many bytes of what is read, if it holds fewer; its content stays.
     pub fn widen(&mut self, read_bytes: usize) {
         let more = read_bytes.saturating_sub(self.read_bytes());
         if more > 0 {
-            let mut bytes = std::mem::take(&mut self.0).into_vec();
+            let mut bytes = std::mem::take(&mut self.0.bytes).into_vec();
             let length = bytes.len() + more;
             bytes.reserve_exact(more);
             bytes.resize(length, 0);
-            self.0 = bytes.into_boxed_slice();
+            self.0.bytes = bytes.into_boxed_slice();
         }
     }
 
     /// The memory itself.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.0.bytes
     }
 
     /// The memory itself, to write into.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.0
+        &mut self.0.bytes
     }
 }
 
@@ -60,18 +109,14 @@ impl Pool {
         }
     }
 
-    /// A window with arbitrary content, or `None` if all are lent: then the borrower waits, does
-    /// not read, and TCP holds its peer back.
+    /// A window with arbitrary content and marks, or `None` if all are lent: then the borrower
+    /// waits, does not read, and TCP holds its peer back.
     pub fn take(&mut self) -> Option<Window> {
         if self.lent == self.lent_max {
             return None;
         }
         self.lent += 1;
-        Some(
-            self.spare
-                .pop()
-                .unwrap_or_else(|| Window(vec![0; limits::WINDOW_BYTES].into_boxed_slice())),
-        )
+        Some(self.spare.pop().unwrap_or_else(Window::new))
     }
 
     /// Takes a window back. One that was widened is not for the next borrower: long heads are
@@ -79,7 +124,7 @@ impl Pool {
     pub fn give(&mut self, window: Window) {
         assert!(self.lent > 0, "a window came back that was never lent");
         self.lent -= 1;
-        let plain = window.0.len() == limits::WINDOW_BYTES;
+        let plain = window.0.bytes.len() == limits::WINDOW_BYTES;
         if plain && self.spare.len() < limits::WINDOWS_SPARE_MAX {
             self.spare.push(window);
         }

@@ -451,7 +451,7 @@ impl Exchange {
         Some(tunnel)
     }
 
-    pub(super) const fn finished(&mut self, now: Moment) {
+    pub(super) fn finished(&mut self, now: Moment) {
         self.mark = now;
         // What was read ahead is thrown away like what still comes, which needs the room.
         self.up.clear();

@@ -13,23 +13,23 @@
 //! What is read lands behind [`limits::WINDOW_HEADROOM_BYTES`] free bytes, so that a head that
 //! grows when it is rewritten still fits in front of the body that was read with it.
 
+use std::ops::Range;
+
+use crate::base::buffer::Marks;
 use crate::base::buffer::Window;
 use crate::limits;
 
 /// Where reading starts in an empty window.
-const START: usize = limits::WINDOW_HEADROOM_BYTES;
+const START: usize = Marks::REST.kept;
 
 /// One direction. Invariant: `kept <= next <= cut <= end <= capacity`, all [`START`] when empty
-/// of bytes.
+/// of bytes, and so without a window, which is where these positions are kept: of an idle
+/// connection nothing is left but 16 bytes for each direction.
 #[derive(Debug, Default)]
 pub struct Half {
     window: Option<Window>,
-    kept: usize,
-    next: usize,
-    cut: usize,
-    end: usize,
     /// Bytes behind all others that are in a pipe and not in the window.
-    piped: usize,
+    piped: u32,
     /// How many reads in a row took all there was room for.
     streak: u8,
     /// The source has said that nothing more comes.
@@ -46,29 +46,29 @@ impl Half {
     }
 
     /// Gives the half its memory.
-    pub fn lend(&mut self, window: Window) {
+    pub fn lend(&mut self, mut window: Window) {
         assert!(self.window.is_none(), "a half holds one window at a time");
+        *window.marks_mut() = Marks::REST;
         self.window = Some(window);
-        self.rest();
     }
 
     /// Takes the memory back, if no byte in it is needed.
     pub fn reclaim(&mut self) -> Option<Window> {
-        (self.kept == self.end)
-            .then(|| self.window.take())
-            .flatten()
+        self.window
+            .take_if(|window| window.marks().kept == window.marks().end)
     }
 
     /// Takes the memory back whatever is in it.
     pub fn surrender(&mut self) -> Option<Window> {
-        self.clear();
+        self.piped = 0;
         self.window.take()
     }
 
     /// How many bytes could be read now. A half without a window has room for one window.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.read_bytes().saturating_sub(self.end - self.kept)
+        let marks = self.marks();
+        self.read_bytes().saturating_sub(marks.end - marks.kept)
     }
 
     /// Makes room for so many bytes in all, if there is a window and it holds fewer: a head may be
@@ -86,6 +86,11 @@ impl Half {
             .map_or(limits::WINDOW_READ_BYTES, Window::read_bytes)
     }
 
+    /// Where the bytes are.
+    fn marks(&self) -> Marks {
+        self.window.as_ref().map_or(Marks::REST, Window::marks)
+    }
+
     /// The free memory to read into; moves the bytes to the front first if they stand at the end.
     /// Empty without a window.
     pub fn space(&mut self) -> &mut [u8] {
@@ -93,23 +98,31 @@ impl Half {
         let Some(window) = &mut self.window else {
             return &mut [];
         };
-        if self.end >= limit && self.kept > START {
-            let back = self.kept - START;
-            window.bytes_mut().copy_within(self.kept..self.end, START);
-            self.kept -= back;
-            self.next -= back;
-            self.cut -= back;
-            self.end -= back;
+        let mut marks = window.marks();
+        if marks.end >= limit && marks.kept > START {
+            let back = marks.kept - START;
+            window.bytes_mut().copy_within(marks.kept..marks.end, START);
+            marks = Marks {
+                kept: START,
+                next: marks.next - back,
+                cut: marks.cut - back,
+                end: marks.end - back,
+            };
+            *window.marks_mut() = marks;
         }
-        &mut window.bytes_mut()[self.end.min(limit)..limit]
+        &mut window.bytes_mut()[marks.end.min(limit)..limit]
     }
 
     /// `count` bytes were read into [`Half::space`].
     pub fn filled(&mut self, count: usize) {
-        self.end += count;
         let limit = START + self.read_bytes();
-        assert!(self.end <= limit, "more was read than there was room");
-        let full = self.end == limit;
+        let Some(window) = &mut self.window else {
+            return;
+        };
+        let marks = window.marks_mut();
+        marks.end += count;
+        assert!(marks.end <= limit, "more was read than there was room");
+        let full = marks.end == limit;
         self.streak = if full {
             self.streak.saturating_add(1)
         } else {
@@ -117,44 +130,61 @@ impl Half {
         };
     }
 
+    /// The bytes between two positions; none without a window.
+    fn between(&self, range: impl FnOnce(Marks) -> Range<usize>) -> &[u8] {
+        self.window
+            .as_ref()
+            .map_or(&[], |window| &window.bytes()[range(window.marks())])
+    }
+
     /// Bytes read and not yet judged.
     #[must_use]
     pub fn unjudged(&self) -> &[u8] {
-        self.window
-            .as_ref()
-            .map_or(&[], |window| &window.bytes()[self.cut..self.end])
+        self.between(|marks| marks.cut..marks.end)
     }
 
     /// The same, to be rewritten in place.
     pub fn unjudged_mut(&mut self) -> &mut [u8] {
-        let range = self.cut..self.end;
+        let Marks { cut, end, .. } = self.marks();
         self.window
             .as_mut()
-            .map_or(&mut [], |window| &mut window.bytes_mut()[range])
+            .map_or(&mut [], |window| &mut window.bytes_mut()[cut..end])
     }
 
     /// The next `count` unjudged bytes may go to the target.
     pub fn pass(&mut self, count: usize) {
-        self.cut += count;
+        let marks = self.move_marks(|marks| marks.cut += count);
         assert!(
-            self.cut <= self.end,
+            marks.cut <= marks.end,
             "bytes were passed that were never read"
         );
+    }
+
+    /// Moves the positions, if there is a window, and says where they are then.
+    fn move_marks(&mut self, change: impl FnOnce(&mut Marks)) -> Marks {
+        self.window.as_mut().map_or(Marks::REST, |window| {
+            change(window.marks_mut());
+            window.marks()
+        })
     }
 
     /// Of the unjudged bytes `consumed` were rewritten to the first `produced` of them, which may
     /// go to the target.
     pub fn squeeze(&mut self, consumed: usize, produced: usize) {
+        let Marks { cut, end, .. } = self.marks();
         assert!(
-            produced <= consumed && self.cut + consumed <= self.end,
+            produced <= consumed && cut + consumed <= end,
             "a filter never grows"
         );
-        if let Some(window) = self.window.as_mut().filter(|_| produced < consumed) {
-            let rest = self.cut + consumed..self.end;
-            window.bytes_mut().copy_within(rest, self.cut + produced);
-            self.end -= consumed - produced;
+        let Some(window) = &mut self.window else {
+            return;
+        };
+        if produced < consumed {
+            let rest = cut + consumed..end;
+            window.bytes_mut().copy_within(rest, cut + produced);
+            window.marks_mut().end -= consumed - produced;
         }
-        self.cut += produced;
+        window.marks_mut().cut += produced;
     }
 
     /// Throws away the next `count` unjudged bytes. Nothing may be waiting to be written.
@@ -166,29 +196,33 @@ impl Half {
     /// Replaces the first `old` unjudged bytes by `new`, which may go to the target. `new` may be
     /// longer by the headroom in front of everything that is read.
     pub fn replace(&mut self, old: usize, new: &[u8]) {
+        let marks = self.marks();
         assert!(
-            self.cut + old <= self.end,
+            marks.cut + old <= marks.end,
             "only what was read can be replaced"
         );
         let Some(window) = &mut self.window else {
             return;
         };
-        let behind = self.cut + old;
+        let behind = marks.cut + old;
         let start = behind
-            .checked_sub(new.len() + (self.cut - self.kept))
+            .checked_sub(new.len() + (marks.cut - marks.kept))
             .expect("a rewritten head grows by no more than the headroom (limits.rs)");
-        let back = |position: usize| start + (position - self.kept);
         let bytes = window.bytes_mut();
-        bytes.copy_within(self.kept..self.cut, start);
+        bytes.copy_within(marks.kept..marks.cut, start);
         bytes[behind - new.len()..behind].copy_from_slice(new);
-        (self.next, self.kept) = (back(self.next), start);
-        self.cut = behind;
+        *window.marks_mut() = Marks {
+            kept: start,
+            next: start + (marks.next - marks.kept),
+            cut: behind,
+            end: marks.end,
+        };
     }
 
     /// Wraps all unjudged bytes into one chunk (RFC 9112 section 7.1), which may go to the
     /// target. In front of it at most a head may wait, whose headroom takes the size line too.
     pub fn wrap_chunk(&mut self) {
-        let count = self.end - self.cut;
+        let count = self.unjudged().len();
         if count == 0 {
             return;
         }
@@ -201,15 +235,13 @@ impl Half {
     /// Bytes that may be written now.
     #[must_use]
     pub fn pending(&self) -> &[u8] {
-        self.window
-            .as_ref()
-            .map_or(&[], |window| &window.bytes()[self.next..self.cut])
+        self.between(|marks| marks.next..marks.cut)
     }
 
     /// The target took `count` of [`Half::pending`]; with `keep` they stay for a retry.
     pub fn wrote(&mut self, count: usize, keep: bool) {
-        self.next += count;
-        assert!(self.next <= self.cut, "more was written than was allowed");
+        let marks = self.move_marks(|marks| marks.next += count);
+        assert!(marks.next <= marks.cut, "more was written than was allowed");
         if !keep {
             self.release();
         }
@@ -224,13 +256,13 @@ impl Half {
     /// Bytes in the pipe, which go to the target next. Nothing is read while there are any.
     #[must_use]
     pub const fn piped(&self) -> usize {
-        self.piped
+        self.piped as usize
     }
 
     /// `count` bytes went into the pipe, and may go to the target.
     pub fn fill_pipe(&mut self, count: usize) {
         assert!(self.is_empty(), "a pipe is filled when all else is written");
-        self.piped = count;
+        self.piped = u32::try_from(count).expect("a pipe holds less than 4 GiB");
         // Little by little is no long transfer any more, and cheaper without a pipe.
         if count < limits::WINDOW_READ_BYTES / 2 {
             self.streak = 0;
@@ -239,94 +271,93 @@ impl Half {
 
     /// The target took `count` bytes from the pipe.
     pub fn poured(&mut self, count: usize) {
-        assert!(
-            count <= self.piped,
-            "more came out of the pipe than went in"
-        );
-        self.piped -= count;
+        self.piped = u32::try_from(count)
+            .ok()
+            .and_then(|count| self.piped.checked_sub(count))
+            .expect("no more comes out of a pipe than went in");
     }
 
     /// Gives up what is kept for a retry.
     pub fn release(&mut self) {
-        self.kept = self.next;
+        self.move_marks(|marks| marks.kept = marks.next);
         self.rest_if_empty();
     }
 
     /// Adds a few bytes of our own behind everything, which may go to the target. At most
     /// [`limits::WINDOW_TAILROOM_BYTES`] fit for sure; nothing may be unjudged.
     pub fn append(&mut self, bytes: &[u8]) {
-        assert!(self.cut == self.end, "own bytes go behind what was judged");
+        let Marks { cut, end, .. } = self.marks();
+        assert!(cut == end, "own bytes go behind what was judged");
         let Some(window) = &mut self.window else {
             return;
         };
-        window.bytes_mut()[self.end..self.end + bytes.len()].copy_from_slice(bytes);
-        self.end += bytes.len();
-        self.cut = self.end;
+        window.bytes_mut()[end..end + bytes.len()].copy_from_slice(bytes);
+        let marks = window.marks_mut();
+        (marks.cut, marks.end) = (end + bytes.len(), end + bytes.len());
     }
 
     /// Throws away everything that was not judged.
     pub fn drop_unjudged(&mut self) {
-        self.end = self.cut;
+        self.move_marks(|marks| marks.end = marks.cut);
         self.rest_if_empty();
     }
 
     /// Throws away what may be written and was not yet.
     pub fn discard_pending(&mut self) {
         self.piped = 0;
-        self.next = self.cut;
+        self.move_marks(|marks| marks.next = marks.cut);
         self.release();
     }
 
     /// Everything kept is to be written again.
-    pub const fn rewind(&mut self) {
-        self.next = self.kept;
+    pub fn rewind(&mut self) {
+        self.move_marks(|marks| marks.next = marks.kept);
     }
 
     /// Bytes kept or waiting, from the first one kept: what a retry starts from.
     #[must_use]
     pub fn replayable(&self) -> &[u8] {
-        self.window
-            .as_ref()
-            .map_or(&[], |window| &window.bytes()[self.kept..self.cut])
+        self.between(|marks| marks.kept..marks.cut)
     }
 
     /// Replaces the first `old` kept bytes by `new`, after [`Half::rewind`].
     pub fn replace_kept(&mut self, old: usize, new: &[u8]) {
+        let marks = self.marks();
         let Some(window) = &mut self.window else {
             return;
         };
-        let behind = self.kept + old;
-        assert!(self.next == self.kept && behind <= self.cut, "rewind first");
+        let behind = marks.kept + old;
+        assert!(
+            marks.next == marks.kept && behind <= marks.cut,
+            "rewind first"
+        );
         let start = behind
             .checked_sub(new.len())
             .expect("a host line fits into the headroom");
         window.bytes_mut()[start..behind].copy_from_slice(new);
-        (self.kept, self.next) = (start, start);
+        let marks = window.marks_mut();
+        (marks.kept, marks.next) = (start, start);
     }
 
     /// Forgets all bytes.
-    pub const fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.piped = 0;
-        self.rest();
+        self.move_marks(|marks| *marks = Marks::REST);
     }
 
     /// True if there is nothing to write, nothing kept, nothing unjudged and nothing in a pipe.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.kept == self.end && self.piped == 0
+    pub fn is_empty(&self) -> bool {
+        let marks = self.marks();
+        marks.kept == marks.end && self.piped == 0
     }
 
     fn rest_if_empty(&mut self) {
-        if self.kept == self.end {
-            self.rest();
-        }
-    }
-
-    const fn rest(&mut self) {
-        self.kept = START;
-        self.next = START;
-        self.cut = START;
-        self.end = START;
+        self.move_marks(|marks| {
+            if marks.kept == marks.end {
+                *marks = Marks::REST;
+            }
+        });
     }
 }
 

@@ -215,7 +215,7 @@ impl Session {
     }
 
     /// [`Step::Finish`] was carried out.
-    pub const fn finished(&mut self, side: Side, now: Moment) {
+    pub fn finished(&mut self, side: Side, now: Moment) {
         match self {
             Self::Exchange(exchange) => exchange.finished(now),
             Self::Tunnel(tunnel) => tunnel.finished(side, now),

@@ -29,7 +29,6 @@ pub use progress::Effort;
 pub use progress::Progress;
 
 use wire::ENDED;
-use wire::FINISHED;
 use wire::NOTIFIED;
 use wire::READABLE;
 use wire::SEVERED;
@@ -247,7 +246,7 @@ impl Link {
     /// Says that no more bytes will come: close_notify, everything held back, then the end of the
     /// TCP stream. To be called again while blocked; once done it stays done.
     pub fn finish(&mut self, kernel: &mut dyn Kernel) -> Effort {
-        if self.wire.has(FINISHED) {
+        if self.wire.finished {
             return Effort::Done;
         }
         if let Some(channel) = &mut self.channel
@@ -264,7 +263,7 @@ impl Link {
         }
         match kernel.finish(self.wire.socket) {
             Ok(()) => {
-                self.wire.set(FINISHED);
+                self.wire.finished = true;
                 Effort::Done
             }
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {

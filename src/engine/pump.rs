@@ -116,8 +116,7 @@ fn wait(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> Ra
     if let Some(memory) = slot.session.reclaim() {
         hub.keep(memory);
         // What was tried for the last request is of no use to the next one.
-        slot.attempt.tried = Vec::new();
-        slot.attempt.addresses = Vec::new();
+        slot.attempt.rest();
     }
     splice::settle(slot, hub, kernel);
     Ran::Waits

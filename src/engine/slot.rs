@@ -59,15 +59,51 @@ pub(super) struct Door {
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
     pub(super) peer: Option<PeerId>,
-    /// Servers that this request is not to be given to again.
-    pub(super) tried: Vec<PeerId>,
-    /// The addresses of `peer` that were tried; the last one is under way.
-    pub(super) addresses: Vec<IpAddr>,
+    /// What was tried; nothing for most, who get a kept connection.
+    trail: Option<Box<Trail>>,
     pub(super) stage: Stage,
     /// Why the last attempt failed.
     pub(super) fault: Option<Fault>,
     /// How many attempts took too long.
     pub(super) timeouts: u32,
+}
+
+/// What was tried for one request.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    /// Servers that it is not to be given to again.
+    pub(super) tried: Vec<PeerId>,
+    /// The addresses of the server at hand; the last one is under way.
+    pub(super) addresses: Vec<IpAddr>,
+}
+
+impl Attempt {
+    /// Servers that this request is not to be given to again.
+    pub(super) fn tried(&self) -> &[PeerId] {
+        self.trail.as_ref().map_or(&[], |trail| &trail.tried)
+    }
+
+    /// The addresses of the server at hand that were tried; the last one is under way.
+    pub(super) fn addresses(&self) -> &[IpAddr] {
+        self.trail.as_ref().map_or(&[], |trail| &trail.addresses)
+    }
+
+    /// What was tried, to go on with.
+    pub(super) fn trail(&mut self) -> &mut Trail {
+        self.trail.get_or_insert_default()
+    }
+
+    /// The addresses that were tried are those of another server, or of another time.
+    pub(super) fn forget_addresses(&mut self) {
+        if let Some(trail) = &mut self.trail {
+            trail.addresses.clear();
+        }
+    }
+
+    /// Nothing is under way: no memory is held.
+    pub(super) fn rest(&mut self) {
+        self.trail = None;
+    }
 }
 
 /// How far a server connection is.

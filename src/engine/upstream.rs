@@ -54,15 +54,16 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
         }
         Wish::Fresh => {
             hub.tally.count(Event::Retried);
-            slot.attempt.addresses.clear();
-            same(&slot.attempt, hub).or_else(|| hub.peers.next(slot.pool, &slot.attempt.tried))
+            slot.attempt.forget_addresses();
+            same(&slot.attempt, hub).or_else(|| hub.peers.next(slot.pool, slot.attempt.tried()))
         }
         Wish::Elsewhere => {
             hub.tally.count(Event::Retried);
-            slot.attempt.tried.extend(slot.attempt.peer);
-            slot.attempt.addresses.clear();
+            let lost = slot.attempt.peer;
+            slot.attempt.trail().tried.extend(lost);
+            slot.attempt.forget_addresses();
             let last = slot.attempt.peer.filter(|peer| hub.peers.is_up(*peer));
-            hub.peers.next(slot.pool, &slot.attempt.tried).or(last)
+            hub.peers.next(slot.pool, slot.attempt.tried()).or(last)
         }
     };
     if matches!(wish, Wish::Fresh | Wish::Elsewhere) && slot.attempt.peer.is_some() {
@@ -96,7 +97,7 @@ fn is_retry(slot: &Slot, wish: Wish) -> bool {
 fn same(attempt: &Attempt, hub: &Hub) -> Option<PeerId> {
     attempt
         .peer
-        .filter(|peer| hub.peers.is_up(*peer) && !attempt.tried.contains(peer))
+        .filter(|peer| hub.peers.is_up(*peer) && !attempt.tried().contains(peer))
 }
 
 /// The attempt under way has failed.
@@ -117,8 +118,9 @@ pub(super) fn redial(
 /// The server under way is not to get anything new: another one is asked. That is nobody's failure.
 fn divert(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     lose(slot, hub, kernel);
-    slot.attempt.tried.extend(slot.attempt.peer);
-    let next = hub.peers.next(slot.pool, &slot.attempt.tried);
+    let lost = slot.attempt.peer;
+    slot.attempt.trail().tried.extend(lost);
+    let next = hub.peers.next(slot.pool, slot.attempt.tried());
     slot.session.redialled(hub.now);
     walk(key, slot, next, hub, kernel);
 }
@@ -133,28 +135,28 @@ fn walk(
 ) {
     while let Some(id) = peer {
         if !hub.peers.is_enabled(id) {
-            slot.attempt.tried.push(id);
-            peer = hub.peers.next(slot.pool, &slot.attempt.tried);
+            slot.attempt.trail().tried.push(id);
+            peer = hub.peers.next(slot.pool, slot.attempt.tried());
             continue;
         }
         if slot.attempt.peer != Some(id) {
-            slot.attempt.addresses.clear();
+            slot.attempt.forget_addresses();
         }
         slot.attempt.peer = Some(id);
         let known = hub.peers.get(id);
         if known.is_some_and(|known| known.addresses.is_empty()) {
             // Its name is still being looked up: that is nobody's failure, and no news about it.
             slot.attempt.fault.get_or_insert(Fault::Unresolved);
-            slot.attempt.tried.push(id);
-            peer = hub.peers.next(slot.pool, &slot.attempt.tried);
+            slot.attempt.trail().tried.push(id);
+            peer = hub.peers.next(slot.pool, slot.attempt.tried());
             continue;
         }
-        let Some(address) = known.and_then(|known| known.address(&slot.attempt.addresses)) else {
+        let Some(address) = known.and_then(|known| known.address(slot.attempt.addresses())) else {
             let fault = slot.attempt.fault.unwrap_or(Fault::Unresolved);
             peer = give_up_peer(slot, id, fault, hub, kernel);
             continue;
         };
-        slot.attempt.addresses.push(address.ip());
+        slot.attempt.trail().addresses.push(address.ip());
         match hub.connect(address, kernel) {
             Ok(socket) => {
                 hub.own(socket, Owner::Session(key, Side::Server));
@@ -186,9 +188,9 @@ fn failed(slot: &mut Slot, fault: Fault, hub: &mut Hub, kernel: &mut dyn Kernel)
         give_up_peer(slot, id, fault, hub, kernel);
         return None;
     }
-    if let (Some(peer), Some(failed)) = (hub.peers.get_mut(id), slot.attempt.addresses.last()) {
+    if let (Some(peer), Some(failed)) = (hub.peers.get_mut(id), slot.attempt.addresses().last()) {
         peer.avoid(*failed);
-        if peer.address(&slot.attempt.addresses).is_some() {
+        if peer.address(slot.attempt.addresses()).is_some() {
             return Some(id);
         }
     }
@@ -205,12 +207,12 @@ fn give_up_peer(
 ) -> Option<PeerId> {
     hub.tally.count(Event::DialFailed);
     slot.attempt.fault = Some(fault);
-    slot.attempt.tried.push(id);
+    slot.attempt.trail().tried.push(id);
     if let Some(peer) = hub.peers.get_mut(id) {
         peer.failures += 1;
     }
     chronicle::failed(id, fault, How::Request, hub, kernel);
-    hub.peers.next(slot.pool, &slot.attempt.tried)
+    hub.peers.next(slot.pool, slot.attempt.tried())
 }
 
 /// The connection under way may have got on.
@@ -256,7 +258,7 @@ pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn
     if let Some(id) = slot.attempt.peer {
         chronicle::passed(id, How::Request, hub, kernel);
         if let Some(peer) = hub.peers.get_mut(id) {
-            peer.prefer(slot.attempt.addresses.last());
+            peer.prefer(slot.attempt.addresses().last());
         }
     }
     hub.tally.count(Event::Dialled);

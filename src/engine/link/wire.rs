@@ -18,11 +18,18 @@ use crate::engine::kernel::Kernel;
 pub(super) struct Wire {
     pub(super) socket: Socket,
     flags: u8,
+    /// Both layers have said that no more will come. Not one of the flags: in the values that this
+    /// cannot have an `Option` of a link finds room.
+    pub(super) finished: bool,
 }
 
 impl Wire {
     pub(super) const fn new(socket: Socket) -> Self {
-        Self { socket, flags: 0 }
+        Self {
+            socket,
+            flags: 0,
+            finished: false,
+        }
     }
 
     pub(super) const fn has(&self, flag: u8) -> bool {
@@ -195,8 +202,6 @@ const FAILED: u8 = 1 << 3;
 pub(super) const SEVERED: u8 = 1 << 6;
 /// close_notify is on its way.
 pub(super) const NOTIFIED: u8 = 1 << 4;
-/// Both layers have said that no more will come.
-pub(super) const FINISHED: u8 = 1 << 5;
 
 /// A client's last flight of a handshake takes about 100 bytes, a server's first one 1 to 4 KiB.
 const GATHER_BYTES: usize = 4096;

@@ -256,6 +256,11 @@ impl Net {
         if overtakes {
             pipe.bytes.truncate(pipe.arrived);
             pipe.held = 0;
+            // The end was behind these bytes: it is lost with them.
+            pipe.fin_held = false;
+            if pipe.fin == Fin::Sent {
+                pipe.fin = Fin::Open;
+            }
         } else {
             at = at.max(pipe.floor);
         }
@@ -336,6 +341,9 @@ impl Net {
             return;
         }
         let pipe = &mut link.pipes[usize::from(1 - to)];
+        if pipe.fin == Fin::Open {
+            return;
+        }
         if pipe.held > 0 {
             pipe.fin_held = true;
             return;

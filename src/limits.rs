@@ -4,6 +4,9 @@
 /// Bytes that a window holds for what is read: two heads of the usual size, one TLS record.
 pub const WINDOW_READ_BYTES: usize = 16 * 1024;
 
+/// Bytes of a new window that are offered to the first read: more than most requests have.
+pub const WINDOW_FIRST_BYTES: usize = 2 * 1024;
+
 /// Bytes kept free in front of what is read, so that a rewritten head, which may be longer than
 /// the one received, lands right before its body and the body does not move.
 pub const WINDOW_HEADROOM_BYTES: usize = 1536;
@@ -14,8 +17,9 @@ pub const WINDOW_TAILROOM_BYTES: usize = 8;
 /// The whole window.
 pub const WINDOW_BYTES: usize = WINDOW_HEADROOM_BYTES + WINDOW_READ_BYTES + WINDOW_TAILROOM_BYTES;
 
-/// Returned windows that are kept for the next borrower; the others go back to the allocator.
-pub const WINDOWS_SPARE_MAX: usize = 128;
+/// Returned windows that are kept for the next borrower, for as long as they are needed now and
+/// then; the others go back to the allocator.
+pub const WINDOWS_SPARE_MAX: usize = 1024;
 
 /// Bytes of a request or response head, its start line and the empty line included (431, 502).
 /// For requests that is the usual bound, and the configuration may name another.

@@ -3,6 +3,8 @@
 //! A connection that waits for its next request needs no memory for bytes. So windows belong to
 //! the pool, and a session holds one only while it has bytes or is about to read some.
 
+use super::spare::Spare;
+use super::time::Moment;
 use crate::limits;
 
 /// A piece of memory, lent by a [`Pool`], and where in it the borrower's bytes are: who holds no
@@ -12,7 +14,10 @@ pub struct Window(Box<Frame>);
 
 #[derive(Debug)]
 struct Frame {
-    bytes: Box<[u8]>,
+    /// As much of it as was needed so far: most requests are short, and memory that was never
+    /// touched is none.
+    bytes: Vec<u8>,
+    read_bytes: usize,
     marks: Marks,
 }
 
@@ -40,10 +45,16 @@ impl Marks {
     };
 }
 
+/// What is around that which is read.
+const AROUND: usize = limits::WINDOW_HEADROOM_BYTES + limits::WINDOW_TAILROOM_BYTES;
+
 impl Window {
     fn new() -> Self {
+        let mut bytes = Vec::with_capacity(limits::WINDOW_BYTES);
+        bytes.resize(AROUND + limits::WINDOW_FIRST_BYTES, 0);
         Self(Box::new(Frame {
-            bytes: vec![0; limits::WINDOW_BYTES].into_boxed_slice(),
+            bytes,
+            read_bytes: limits::WINDOW_READ_BYTES,
             marks: Marks::REST,
         }))
     }
@@ -51,7 +62,18 @@ impl Window {
     /// Bytes that it holds of what is read.
     #[must_use]
     pub const fn read_bytes(&self) -> usize {
-        self.0.bytes.len() - (limits::WINDOW_BYTES - limits::WINDOW_READ_BYTES)
+        self.0.read_bytes
+    }
+
+    /// Where what is read has to end for now.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.0.bytes.len() - limits::WINDOW_TAILROOM_BYTES
+    }
+
+    /// Makes [`Window::limit`] what it can be at most.
+    pub fn unfold(&mut self) {
+        self.0.bytes.resize(AROUND + self.0.read_bytes, 0);
     }
 
     /// Where the bytes are.
@@ -67,17 +89,13 @@ impl Window {
 
     /// Makes it hold so many bytes of what is read, if it holds fewer; its content stays.
     pub fn widen(&mut self, read_bytes: usize) {
-        let more = read_bytes.saturating_sub(self.read_bytes());
-        if more > 0 {
-            let mut bytes = std::mem::take(&mut self.0.bytes).into_vec();
-            let length = bytes.len() + more;
-            bytes.reserve_exact(more);
-            bytes.resize(length, 0);
-            self.0.bytes = bytes.into_boxed_slice();
+        if read_bytes > self.0.read_bytes {
+            self.0.read_bytes = read_bytes;
+            self.unfold();
         }
     }
 
-    /// The memory itself.
+    /// The memory itself, up to [`Window::limit`] and the room behind it.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0.bytes
@@ -93,7 +111,7 @@ impl Window {
 /// returned ones for the next borrower.
 #[derive(Debug)]
 pub struct Pool {
-    spare: Vec<Window>,
+    spare: Spare<Window>,
     lent: usize,
     lent_max: usize,
 }
@@ -103,7 +121,7 @@ impl Pool {
     #[must_use]
     pub const fn new(lent_max: usize) -> Self {
         Self {
-            spare: Vec::new(),
+            spare: Spare::new(limits::WINDOWS_SPARE_MAX),
             lent: 0,
             lent_max,
         }
@@ -124,10 +142,14 @@ impl Pool {
     pub fn give(&mut self, window: Window) {
         assert!(self.lent > 0, "a window came back that was never lent");
         self.lent -= 1;
-        let plain = window.0.bytes.len() == limits::WINDOW_BYTES;
-        if plain && self.spare.len() < limits::WINDOWS_SPARE_MAX {
+        if window.read_bytes() == limits::WINDOW_READ_BYTES {
             self.spare.push(window);
         }
+    }
+
+    /// Lets go of windows that nobody has needed for a while.
+    pub fn tidy(&mut self, now: Moment) {
+        self.spare.tidy(now);
     }
 
     /// How many windows are lent now.

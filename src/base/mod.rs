@@ -8,6 +8,7 @@ pub mod buffer;
 pub mod planted;
 pub mod queue;
 pub mod random;
+pub mod spare;
 pub mod time;
 pub mod timers;
 

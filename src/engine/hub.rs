@@ -20,6 +20,7 @@ use crate::base::buffer::Pool;
 use crate::base::buffer::Window;
 use crate::base::queue::Queue;
 use crate::base::random::Random;
+use crate::base::spare::Spare;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::base::timers::Timers;
@@ -29,7 +30,6 @@ use crate::config::Mode;
 use crate::config::Probe as ProbeKind;
 use crate::config::Retry;
 use crate::config::Reuse;
-use crate::limits;
 use crate::peers::PeerId;
 use crate::peers::Peers;
 use crate::peers::PoolId;
@@ -172,7 +172,7 @@ pub(super) struct Hub {
     pub(super) timers: Timers,
     pub(super) windows: Pool,
     /// Memory of requests that are over, for the next ones.
-    pub(super) memories: Vec<Memory>,
+    pub(super) memories: Spare<Memory>,
     /// Pipes of long transfers.
     pub(super) pipes: Stock,
     /// Sessions that wait for a window.
@@ -265,9 +265,13 @@ impl Hub {
     }
 
     pub(super) fn keep(&mut self, memory: Memory) {
-        if self.memories.len() < limits::WINDOWS_SPARE_MAX {
-            self.memories.push(memory);
-        }
+        self.memories.push(memory);
+    }
+
+    /// Memory that nobody has needed for a while goes.
+    pub(super) fn tidy(&mut self) {
+        self.windows.tidy(self.now);
+        self.memories.tidy(self.now);
     }
 
     pub(super) fn take(&mut self) -> Option<Window> {

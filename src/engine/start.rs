@@ -23,6 +23,7 @@ use crate::base::arena::Arena;
 use crate::base::buffer::Pool;
 use crate::base::queue::Queue;
 use crate::base::random::Random;
+use crate::base::spare::Spare;
 use crate::base::timers::Timers;
 use crate::config;
 use crate::config::Config;
@@ -116,7 +117,7 @@ impl Engine {
             owners: Vec::new(),
             timers: Timers::default(),
             windows: Pool::new(config.max_connections.saturating_mul(2)),
-            memories: Vec::new(),
+            memories: Spare::new(limits::WINDOWS_SPARE_MAX),
             pipes: Stock::new(config.max_connections),
             starved: Vec::new(),
             queue: Queue::default(),

@@ -76,6 +76,7 @@ impl Engine {
         probes::start_due(&mut self.tenants, &mut self.hub, kernel);
         names::turn(&mut self.hub, kernel);
         self.close_aged(kernel);
+        self.hub.tidy();
         self.mind_office(kernel);
         self.drained(kernel).unwrap_or(Turn::Goes)
     }

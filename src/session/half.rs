@@ -94,11 +94,14 @@ impl Half {
     /// The free memory to read into; moves the bytes to the front first if they stand at the end.
     /// Empty without a window.
     pub fn space(&mut self) -> &mut [u8] {
-        let limit = START + self.read_bytes();
         let Some(window) = &mut self.window else {
             return &mut [];
         };
         let mut marks = window.marks();
+        if marks.end >= window.limit() {
+            window.unfold();
+        }
+        let limit = window.limit();
         if marks.end >= limit && marks.kept > START {
             let back = marks.kept - START;
             window.bytes_mut().copy_within(marks.kept..marks.end, START);
@@ -388,9 +391,14 @@ mod tests {
         half
     }
 
-    fn fill(half: &mut Half, bytes: &[u8]) {
-        half.space()[..bytes.len()].copy_from_slice(bytes);
-        half.filled(bytes.len());
+    fn fill(half: &mut Half, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = half.space();
+            let count = space.len().min(bytes.len());
+            space[..count].copy_from_slice(&bytes[..count]);
+            half.filled(count);
+            bytes = &bytes[count..];
+        }
     }
 
     #[test]

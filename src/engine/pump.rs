@@ -152,6 +152,8 @@ fn read(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> 
         slot.session.lend(memory);
     }
     let half = slot.session.half_mut(side);
+    // A session that could splice would not have asked for a read.
+    half.broaden(&mut hub.windows);
     let link = match side {
         Side::Client => Some(&mut slot.client),
         Side::Server => slot.server.as_mut(),

@@ -175,6 +175,23 @@ pub struct Row {
     pub latency: Histogram,
 }
 
+/// A server became something else.
+#[derive(Clone, Debug)]
+pub struct StateChange {
+    /// Nanoseconds from 1970 to when it did.
+    pub since: u64,
+    /// The name of its pool.
+    pub pool: String,
+    /// Like `app-1`.
+    pub id: String,
+    /// Its URL.
+    pub url: String,
+    /// What it became.
+    pub state: State,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
 /// A client connection.
 #[derive(Clone, Debug)]
 pub struct Connection {

@@ -12,6 +12,7 @@ mod chronicle;
 mod counters;
 mod desk;
 mod gate;
+mod history;
 mod hub;
 pub mod kernel;
 pub mod link;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::history::History;
 use super::link::Link;
 use crate::admin::Access;
 use crate::admin::Conversation;
@@ -33,6 +34,8 @@ pub(super) struct Office {
     pub(super) config: String,
     /// How many connections there are.
     pub(super) open: usize,
+    /// What became of the servers.
+    pub(super) history: History,
     /// Who waits for a server to be idle or gone.
     pub(super) waiting: Vec<Key>,
     /// Who listens to events.

@@ -3,6 +3,7 @@
 use super::counters::Door;
 use super::counters::METHODS as METHOD_COUNT;
 use super::counters::Row;
+use super::history::Entry;
 use super::hub::Hub;
 use super::kernel::Kernel;
 use super::slot::Tenant;
@@ -62,6 +63,22 @@ impl Engine {
         kernel: &dyn Kernel,
     ) -> Option<report::Backend> {
         backend(id, &self.hub, &Clock::new(kernel))
+    }
+
+    /// The last changes of states, oldest first.
+    pub(super) fn state_changes(&self, kernel: &dyn Kernel) -> Vec<report::StateChange> {
+        let clock = Clock::new(kernel);
+        let office = self.hub.office.iter();
+        let entries = office.flat_map(|office| office.history.iter());
+        let change = |entry: &Entry| report::StateChange {
+            since: clock.at(entry.since),
+            pool: entry.pool.clone(),
+            id: entry.id.clone(),
+            url: entry.url.clone(),
+            state: entry.state,
+            reason: entry.reason.clone(),
+        };
+        entries.map(change).collect()
     }
 
     /// So many client connections, the first ones.

@@ -3,6 +3,7 @@
 //! get, and the end says whether one of them noticed.
 
 mod cast;
+mod dashboard;
 mod screen;
 mod script;
 
@@ -14,6 +15,7 @@ use super::exit::Failure;
 use super::load::Figures;
 use crate::base::time::Moment;
 use crate::base::time::Span;
+use crate::config::AdminAddress;
 use crate::engine::BackendReport;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
@@ -31,6 +33,8 @@ pub struct Options {
     pub length: Span,
     /// Plain lines even if somebody looks at a terminal. Default: false.
     pub headless: bool,
+    /// Where the dashboard is. Default: 127.0.0.1:9900, or a free port if that is taken.
+    pub admin: Option<AdminAddress>,
 }
 
 impl Default for Options {
@@ -38,6 +42,7 @@ impl Default for Options {
         Self {
             length: Span::seconds(30),
             headless: false,
+            admin: None,
         }
     }
 }
@@ -51,7 +56,8 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
     let mut screen = Screen::new(io::stdout(), redraws);
     let mut kernel = super::process::kernel_with_signals()?;
     super::process::descriptors();
-    let cast = Cast::assemble(options.length)?;
+    let cast = Cast::assemble(options)?;
+    screen.event(cast.dashboard());
     screen.event(&format!(
         "clients ask http://{} for {}; origins: {}; ctrl-C ends it early",
         cast.address(),
@@ -207,6 +213,7 @@ mod tests {
         let options = Options {
             length: Span::seconds(3),
             headless: true,
+            admin: Some(AdminAddress::Tcp(([127, 0, 0, 1], 0).into())),
         };
         assert_eq!(run(&options), Ok(Exit::Clean));
     }

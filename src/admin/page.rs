@@ -108,14 +108,14 @@ fn row(one: &Backend, report: &Report) -> String {
 
 fn change(change: &StateChange) -> String {
     let state = change.state.name();
-    let reason = match change.reason.as_str() {
-        "" => "–".to_owned(),
-        reason => escaped(reason),
+    let (class, reason) = match change.reason.as_str() {
+        "" => ("blank", "–".to_owned()),
+        reason => ("clip", escaped(reason)),
     };
     format!(
         "<tr><td class=\"mono\">{}</td><td>{}</td>\
          <td><span class=\"state\" data-state=\"{state}\">{state}</span></td>\
-         <td class=\"full clip\">{reason}</td></tr>",
+         <td class=\"full {class}\">{reason}</td></tr>",
         clock::rfc3339(change.since),
         escaped(&change.id),
     )
@@ -150,8 +150,8 @@ const DASHBOARD: &str = include_str!("dashboard.html");
 
 /// What the browser may run and apply: the one script and the one style of the page. A test
 /// computes them, and says what to write here when the page has changed.
-const SCRIPT_DIGEST: &str = "sha256-m/MpoYi52tpZzwp6WEzN7v334/Say6nX6QtGvy954ns=";
-const STYLE_DIGEST: &str = "sha256-TRKaruonGz1HadbfXFN/SsRZq+ofJmnwowyqVaQH8fA=";
+const SCRIPT_DIGEST: &str = "sha256-yX+dDtmynnPdkRA3DhbZcwqVVfdjCWzBoGjCwIIwL/I=";
+const STYLE_DIGEST: &str = "sha256-Nm24plYj7q9Nx4l63IZAgLhYn/Nl6g3OL8huRP+SssI=";
 
 const TOKEN_NEEDED: &str = "<noscript><p class=\"card\">A token is needed: \
 <code>curl -H 'Authorization: Bearer …'</code>, or JavaScript, which asks for it.</p></noscript>";

@@ -1,3 +1,6 @@
+//! That nothing shown becomes markup, and that the browser runs what stands in the page and
+//! nothing else.
+
 use super::*;
 use crate::admin::report::Process;
 use crate::admin::report::State;
@@ -135,6 +138,11 @@ fn sha256(message: &[u8]) -> [u8; 32] {
     let primes: Vec<u32> = (2..312_u32)
         .filter(|n| (2..*n).all(|d| n % d != 0))
         .collect();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is at least 0 and less than 2 to the 32"
+    )]
     let fraction = |root: f64| ((root - root.floor()) * 4_294_967_296.0) as u32;
     let mut hash: Vec<u32> = primes[..8]
         .iter()

@@ -4,6 +4,7 @@
 
 mod cast;
 mod dashboard;
+mod options;
 mod screen;
 mod script;
 
@@ -15,37 +16,16 @@ use super::exit::Failure;
 use super::load::Figures;
 use crate::base::time::Moment;
 use crate::base::time::Span;
-use crate::config::AdminAddress;
 use crate::engine::BackendReport;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
 use crate::os::MioKernel;
 use cast::Cast;
+pub use options::Options;
 use screen::Row;
 use screen::Screen;
 use screen::Status;
 use script::Script;
-
-/// How long, and for whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// From the first request to the last. Default: 30 s.
-    pub length: Span,
-    /// Plain lines even if somebody looks at a terminal. Default: false.
-    pub headless: bool,
-    /// Where the dashboard is. Default: 127.0.0.1:9900, or a free port if that is taken.
-    pub admin: Option<AdminAddress>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            length: Span::seconds(30),
-            headless: false,
-            admin: None,
-        }
-    }
-}
 
 /// Runs the demo; [`Exit::Failed`] says that a client saw an error.
 ///
@@ -207,6 +187,7 @@ const SCENE: Span = Span::millis(50);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::AdminAddress;
 
     #[test]
     fn no_client_notices_anything() {

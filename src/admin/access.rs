@@ -37,6 +37,18 @@ impl Access {
         Self { address, token }
     }
 
+    /// At the same address, for whoever brings this token.
+    #[must_use]
+    pub const fn with_token(&self, token: Option<String>) -> Self {
+        Self::new(self.address, token)
+    }
+
+    /// The token that is needed.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Whether a request may go on, and for whom. `bytes` is what `head` was made from.
     ///
     /// # Errors

@@ -31,6 +31,10 @@ pub struct Process {
     pub unready: &'static str,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// Whether the configuration was good when it was read last.
+    pub reload_good: bool,
+    /// Nanoseconds from 1970 to the last time the configuration came into effect.
+    pub reloaded: u64,
     /// Client connections that may be open at a time.
     pub connections_max: u64,
     /// Bytes read from clients, written to clients, read from servers, written to servers.

@@ -38,7 +38,8 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
   -h, --help
 
 ADDR is IP:PORT, localhost:PORT or :PORT. DUR is 250ms, 2s, 1m or 1h.
-Signals: TERM and INT end it after running requests, a second one or QUIT at once.
+Signals: TERM and INT end it after running requests, a second one or QUIT at once;
+HUP reads the file again and applies what is different in it; so does ctl reload.
 Exit: 0 clean, 1 failed at run time, 2 wrong arguments or file, 3 cut somebody off.
 
 Examples:

@@ -138,6 +138,12 @@ impl Pool {
         }
     }
 
+    /// Lends at least so many windows at a time from here on, never fewer than before: borrowers
+    /// that hold one and wait for another must not wait for each other.
+    pub fn grow(&mut self, lent_max: usize) {
+        self.lent_max = self.lent_max.max(lent_max);
+    }
+
     /// A window with arbitrary content and marks, or `None` if all are lent: then the borrower
     /// waits, does not read, and TCP holds its peer back.
     pub fn take(&mut self) -> Option<Window> {

@@ -6,6 +6,7 @@
 
 mod admin;
 mod backend;
+pub mod compare;
 pub mod file;
 mod listener;
 mod pool;

@@ -155,7 +155,7 @@ impl Engine {
         let patience = match desk.patience {
             Some(Patience::Idle(_, until)) => Some(until),
             Some(Patience::Gone(_, until)) => Some(until).filter(|until| *until > self.hub.now),
-            None => None,
+            Some(Patience::Reload(_)) | None => None,
         };
         if let Some(due) = desk.talk.deadline().into_iter().chain(patience).min() {
             self.hub.timers.arm(key, due);
@@ -217,7 +217,7 @@ impl Engine {
                         None => Answer::nothing(),
                     }
                 }
-                Some(Patience::Gone(..)) | None => continue,
+                Some(Patience::Gone(..) | Patience::Reload(_)) | None => continue,
             };
             self.reply(key, &answer);
         }

@@ -78,7 +78,7 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
             }
             Step::Finish(side) => finish(side, slot, hub, kernel),
             Step::Dial(wish) => {
-                if hub.resting {
+                if hub.resting || hub.is_closed(slot.listener) {
                     slot.session.drain();
                 }
                 upstream::dial(key, slot, wish, hub, kernel);

@@ -32,6 +32,7 @@ impl Engine {
             address: hub
                 .listeners
                 .get(at)
+                .filter(|listener| listener.socket.is_some())
                 .map_or_else(String::new, |listener| listener.address.to_string()),
             open: door.open,
             accepted: door.accepted,
@@ -45,6 +46,7 @@ impl Engine {
             process: process(hub, &clock, kernel),
             listeners: books.doors.iter().enumerate().map(door).collect(),
             pools: (0..hub.rules.len())
+                .filter(|at| !hub.rules(PoolId(*at)).gone || hub.peers.len(PoolId(*at)) > 0)
                 .map(|at| pool(PoolId(at), hub, &clock))
                 .collect(),
             rows: rows.collect(),
@@ -154,6 +156,8 @@ fn process(hub: &Hub, clock: &Clock, kernel: &dyn Kernel) -> report::Process {
         uptime: Span(hub.now.0),
         unready: hub.unready(),
         log_level: log_level(),
+        reload_good: hub.reading.good,
+        reloaded: clock.at(hub.reading.since),
         connections_max: hub.sessions_max as u64,
         bytes: [came, went, answered, asked],
         spliced: hub.tally.of(Event::Spliced),

@@ -31,6 +31,7 @@ impl Engine {
             }
             Ok(Command::Change(change, after)) => self.change(key, change, after, kernel),
             Ok(Command::Page) => Some(self.show_page(request.visitor, kernel)),
+            Ok(Command::Reload) => self.reload_for(key, kernel),
             Ok(command) => Some(self.show(&command, kernel)),
         };
         if let Some(answer) = answer {
@@ -64,9 +65,10 @@ impl Engine {
                 let text = self.hub.office.as_ref().map(|office| office.config.clone());
                 Answer::new(200, "application/toml", text.unwrap_or_default())
             }
-            Command::Reload => absent("reload"),
             Command::Explain => absent("explain"),
-            Command::Page | Command::Events | Command::Change(..) => Answer::nothing(),
+            Command::Page | Command::Events | Command::Change(..) | Command::Reload => {
+                Answer::nothing()
+            }
         }
     }
 
@@ -151,7 +153,7 @@ impl Engine {
         None
     }
 
-    fn be_patient(&mut self, key: Key, patience: Patience) {
+    pub(super) fn be_patient(&mut self, key: Key, patience: Patience) {
         if let (Some(Tenant::Admin(desk)), Some(office)) =
             (self.tenants.get_mut(key), &mut self.hub.office)
         {

@@ -15,6 +15,7 @@ use super::hub::Owner;
 use super::hub::Rules;
 use super::kernel::Kernel;
 use super::names;
+use super::office::Reading;
 use super::pipes::Stock;
 use super::recent::Recent;
 use super::recent::Trouble;
@@ -102,18 +103,11 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let now = kernel.now();
         let listeners = open(config, kernel)?;
-        let rules = |(at, pool): (usize, &config::Pool)| Rules {
-            name: pool.name.clone(),
-            mode: mode(config, at),
-            host: pool.host.clone(),
-            sni: pool.tls.sni.clone(),
-            health: pool.health,
-            reuse: pool.reuse,
-            retry: pool.retry,
-            client_tls: client_tls.get(at).cloned().flatten(),
-        };
+        let rules = |at| rules(config, at, client_tls.get(at).cloned().flatten());
         let mut hub = Hub {
-            rules: config.pools.iter().enumerate().map(rules).collect(),
+            config: Box::new(config.clone()),
+            reading: Reading::new(now),
+            rules: (0..config.pools.len()).map(rules).collect(),
             owners: Vec::new(),
             timers: Timers::default(),
             windows: Pool::new(config.max_connections.saturating_mul(2)),
@@ -150,8 +144,9 @@ impl Engine {
             listeners,
         };
         for at in 0..hub.listeners.len() {
-            let socket = hub.listeners[at].socket;
-            hub.own(socket, Owner::Listener(at));
+            if let Some(socket) = hub.listeners[at].socket {
+                hub.own(socket, Owner::Listener(at));
+            }
         }
         names::add_all(&config.pools, &mut hub, kernel);
         Ok(Self {
@@ -182,11 +177,13 @@ impl Engine {
     /// Where the listeners really are, in the order of the configuration.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.hub
-            .listeners
-            .iter()
-            .map(|listener| listener.address)
-            .collect()
+        let listeners = &self.hub.listeners;
+        let wanted = self.hub.config.listeners.iter();
+        let place = |wanted: &config::Listener| {
+            let found = listeners.iter().find(|one| one.name == wanted.name);
+            Some(found?.address)
+        };
+        wanted.filter_map(place).collect()
     }
 
     /// The state of every backend, in order.
@@ -247,7 +244,9 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
         let address = wanted.listen;
         match kernel.listen(address) {
             Ok(socket) => listeners.push(Listener {
-                socket,
+                name: wanted.name.clone(),
+                socket: Some(socket),
+                asked: address,
                 address: kernel.local_address(socket).unwrap_or(address),
                 ready: false,
                 mode: wanted.mode,
@@ -256,8 +255,8 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
                 tls: None,
             }),
             Err(error) => {
-                for listener in listeners {
-                    kernel.close(listener.socket);
+                for socket in listeners.iter().filter_map(|listener| listener.socket) {
+                    kernel.close(socket);
                 }
                 return Err(StartError { address, error });
             }
@@ -266,8 +265,24 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
     Ok(listeners)
 }
 
+/// What holds for the servers of the pool at that position.
+pub(super) fn rules(config: &Config, at: usize, client_tls: Option<ClientTls>) -> Rules {
+    let pool = &config.pools[at];
+    Rules {
+        name: pool.name.clone(),
+        gone: false,
+        mode: mode(config, at),
+        host: pool.host.clone(),
+        sni: pool.tls.sni.clone(),
+        health: pool.health,
+        reuse: pool.reuse,
+        retry: pool.retry,
+        client_tls,
+    }
+}
+
 /// What the pool at that position balances: what its listeners say, or else its backends.
-fn mode(config: &Config, pool: usize) -> Mode {
+pub(super) fn mode(config: &Config, pool: usize) -> Mode {
     let listener = config.listeners.iter().find(|one| one.pool == pool);
     let mut backends = config.pools[pool].backends.iter();
     let usual = match backends.any(|backend| backend.scheme == Scheme::Tcp) {
@@ -277,7 +292,7 @@ fn mode(config: &Config, pool: usize) -> Mode {
     listener.map_or(usual, |listener| listener.mode)
 }
 
-fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy {
+pub(super) fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy {
     Policy {
         timeouts: Timeouts {
             client: listener.timeouts,

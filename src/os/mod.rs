@@ -15,8 +15,10 @@
 mod files;
 mod mailbox;
 mod pipes;
+mod reader;
 mod resolver;
 mod signals;
+mod sockets;
 mod tokens;
 mod vitals;
 
@@ -24,7 +26,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::Read;
 use std::io::Write;
-use std::net::Ipv4Addr;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -35,10 +36,10 @@ use std::time::Instant;
 use mio::Interest;
 use mio::Token;
 use mio::Waker;
-use mio::event::Event;
 use mio::net::TcpListener;
 use mio::net::TcpStream;
 
+use tokens::HANG_UP;
 use tokens::QUIT;
 use tokens::STOP;
 use tokens::WAKE;
@@ -58,9 +59,18 @@ use crate::engine::kernel::Vitals;
 use crate::engine::kernel::Word;
 use crate::limits;
 use mailbox::Mailbox;
+use reader::Reader;
 use resolver::Resolver;
 use signals::Signals;
+use sockets::IN_PROGRESS;
+use sockets::NOWHERE;
+use sockets::fresh;
+use sockets::readiness;
+use sockets::stale;
+use sockets::uninterrupted;
 
+pub use reader::Errand;
+pub use sockets::check_free;
 pub use vitals::raise_descriptor_limit;
 
 /// Sockets, names, signals and time of a Unix machine, behind one epoll set.
@@ -74,6 +84,7 @@ pub struct MioKernel {
     /// The one way to wake this loop from another thread: mio wants no second one per poll.
     waker: Option<Arc<Waker>>,
     resolver: Option<Resolver>,
+    reader: Option<Reader>,
     mailbox: Option<Mailbox>,
     signals: Option<Signals>,
     started: Instant,
@@ -94,6 +105,7 @@ impl MioKernel {
             news: VecDeque::new(),
             waker: None,
             resolver: None,
+            reader: None,
             mailbox: None,
             signals: None,
             started: clock(),
@@ -110,6 +122,22 @@ impl MioKernel {
             self.signals = Some(Signals::watch(self.poll.registry())?);
         }
         Ok(())
+    }
+
+    /// From here on HUP comes as [`News::HungUp`] instead of ending the process, and
+    /// [`Kernel::reread`] has this done on a thread of its own, once for each time it is called.
+    ///
+    /// # Errors
+    /// Those of [`MioKernel::watch_signals`] and `eventfd(2)`.
+    pub fn watch_file(&mut self, read: Errand) -> io::Result<()> {
+        self.watch_signals()?;
+        let waker = self.waker()?;
+        self.reader = Some(Reader::new(read, waker));
+        let registry = self.poll.registry();
+        match &mut self.signals {
+            Some(signals) => signals.watch_hang_up(registry),
+            None => Ok(()),
+        }
     }
 
     /// Makes these the kernels of one program: what one tells the others hear, signals too, and
@@ -160,7 +188,7 @@ impl MioKernel {
 
     /// Sorts the events of one poll into `ready` and the news, and says how many there were.
     fn sort(&mut self, ready: &mut Vec<Ready>) -> usize {
-        let (mut count, mut signals) = (0, [None; 2]);
+        let (mut count, mut signals) = (0, [None; 3]);
         for event in &self.events {
             count += 1;
             match event.token() {
@@ -171,9 +199,13 @@ impl MioKernel {
                     if let Some(mailbox) = &self.mailbox {
                         mailbox.collect(&mut self.news);
                     }
+                    if let Some(reader) = &self.reader {
+                        reader.collect(&mut self.news);
+                    }
                 }
                 token if token == STOP => signals[0] = Some(token),
                 token if token == QUIT => signals[1] = Some(token),
+                token if token == HANG_UP => signals[2] = Some(token),
                 token => {
                     let socket = unpacked(token);
                     if self.sockets.get(socket.0).is_some() {
@@ -279,6 +311,21 @@ impl Kernel for MioKernel {
                 addresses: Vec::new(),
             });
         }
+    }
+
+    fn reread(&mut self) -> bool {
+        let Some(reader) = &self.reader else {
+            return false;
+        };
+        if let Err(error) = reader.start() {
+            let why = format!("no thread to read it on: {error}; raise the limit (ulimit -u)");
+            self.news.push_back(News::Reread(Err(why)));
+        }
+        true
+    }
+
+    fn check_free(&mut self, at: SocketAddr) -> io::Result<()> {
+        check_free(at)
     }
 
     fn listen(&mut self, at: SocketAddr) -> io::Result<Socket> {
@@ -429,21 +476,6 @@ impl Kernel for MioKernel {
     }
 }
 
-/// Whether somebody else listens at that address. Loops that share it would join them unnoticed.
-///
-/// # Errors
-/// Those of `socket(2)` and `bind(2)`.
-pub fn check_free(at: SocketAddr) -> io::Result<()> {
-    let socket = fresh(at)?;
-    socket.set_reuse_address(true)?;
-    if at.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.bind(&at.into())?;
-    // Binding alone is allowed beside a listener when both may reuse the address.
-    socket.listen(1)
-}
-
 /// What a number stands for. Dropping it closes the descriptor.
 #[derive(Debug)]
 enum Entry {
@@ -452,48 +484,6 @@ enum Entry {
     File(files::FileListener),
     Local(mio::net::UnixStream),
 }
-
-/// Where connections of the file system are said to be.
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-/// A socket of the family of `address`, non-blocking from its birth.
-fn fresh(address: SocketAddr) -> io::Result<socket2::Socket> {
-    socket2::Socket::new_raw(
-        socket2::Domain::for_address(address),
-        socket2::Type::STREAM.nonblocking().cloexec(),
-        Some(socket2::Protocol::TCP),
-    )
-}
-
-/// What an event says. An error or a hang-up makes both directions worth a try: whoever tries
-/// gets the error, and nobody who waits for one direction only is left waiting for ever.
-fn readiness(socket: Socket, event: &Event) -> Ready {
-    let broken = event.is_error() || event.is_write_closed();
-    let ended = event.is_read_closed() || event.is_error();
-    Ready {
-        socket,
-        readable: event.is_readable() || ended || broken,
-        writable: event.is_writable() || broken,
-        ended,
-    }
-}
-
-/// Repeats a call that a signal has cut short.
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-fn stale() -> io::Error {
-    io::ErrorKind::NotFound.into()
-}
-
-/// `EINPROGRESS` of Linux: `std::io::ErrorKind` has no stable name for it.
-const IN_PROGRESS: i32 = 115;
 
 /// The one place where the clock is read.
 #[expect(

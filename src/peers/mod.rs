@@ -12,6 +12,7 @@ use crate::base::Fault;
 use crate::base::arena::Arena;
 use crate::base::time::Moment;
 use health::Flip;
+use health::Health;
 use health::Thresholds;
 use rotation::Rotation;
 
@@ -109,6 +110,24 @@ impl Peers {
         if let Some(pool) = self.pools.get_mut(peer.pool.0) {
             pool.rotation.reweigh(id, weight);
         }
+    }
+
+    /// Verdicts on the servers of a pool are by these thresholds from here on.
+    pub fn judge(&mut self, pool: PoolId, thresholds: Thresholds) {
+        if let Some(pool) = self.pools.get_mut(pool.0) {
+            pool.thresholds = thresholds;
+        }
+    }
+
+    /// A server is watched from here on, or is not any more: what was bad is still believed, unless
+    /// `blindly`, and what was good is not.
+    pub fn forget_health(&mut self, id: PeerId, blindly: bool) {
+        if let Some(peer) = self.table.get_mut(id.0)
+            && (peer.health.up || blindly)
+        {
+            peer.health = Health::default();
+        }
+        self.settle(id);
     }
 
     /// The server under this number.

@@ -129,7 +129,8 @@ fn every_route_answers_what_it_is_for() {
             .text()
             .contains("[pool.")
     );
-    assert_eq!(admin.status("POST", "/api/v1/reload", ""), 501);
+    // There is no file.
+    assert_eq!(admin.status("POST", "/api/v1/reload", ""), 422);
 }
 
 #[test]

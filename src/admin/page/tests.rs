@@ -47,6 +47,8 @@ fn report(name: &str) -> Report {
             paused: Span::ZERO,
             resident: 0,
             descriptors: 0,
+            reload_good: true,
+            reloaded: 0,
         },
         listeners: Vec::new(),
         pools: vec![Pool {

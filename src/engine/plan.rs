@@ -1,0 +1,22 @@
+//! What the program shall be from here on: a configuration that was read anew, and everything that
+//! comes from files made ready, so that applying it takes no time.
+
+use std::net::SocketAddr;
+
+use crate::config::Config;
+use crate::tls::Trust;
+
+/// A configuration that was read anew. Made by the program off the loop, applied by every engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// All of it.
+    pub config: Config,
+    /// By position of the pool: whom it trusts. Without an entry a pool goes on trusting whom it
+    /// has trusted, if anybody.
+    pub trust: Vec<Option<Trust>>,
+    /// What requests to the admin interface have to bring along, if anything.
+    pub token: Option<String>,
+    /// By position of the listener: where it really is, for loops that follow another one; empty
+    /// for the one that finds out.
+    pub addresses: Vec<SocketAddr>,
+}

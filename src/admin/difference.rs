@@ -86,8 +86,9 @@ pub fn document(all: &[Difference]) -> Value {
     };
     let is_same = |one: &&Difference| one.kind == Kind::Unchanged;
     let (same, changes): (Vec<_>, Vec<_>) = all.iter().partition(is_same);
+    let touched = changes.iter().any(|one| one.kind != Kind::Restart);
     json!({
-        "changed": !changes.is_empty(),
+        "changed": touched,
         "changes": changes.iter().map(one).collect::<Value>(),
         "unchanged": same.iter().map(one).collect::<Value>(),
     })

@@ -43,7 +43,7 @@ pub(super) fn differences(done: &Value) -> String {
         text += &format!("{kind:9}  {}: {}\n", word(&one["what"]), word(&one["text"]));
     }
     if done["changed"] != true {
-        text += "the configuration is the same, nothing was touched\n";
+        text += "nothing was touched\n";
     }
     text
 }

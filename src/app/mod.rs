@@ -72,7 +72,7 @@ fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
         Deed::Run => {
             config.log_level = level.map_or(config.log_level, logging::word);
             logging::start(level.unwrap_or_else(|| logging::level(config.log_level)));
-            let read = reload::reader(order.clone(), level, config.workers);
+            let read = reload::reader(order.clone(), level, &config);
             match config.workers {
                 0 | 1 => balance::run(config, read),
                 _ => workers::run(config, read),

@@ -1,6 +1,7 @@
 //! What the program shall be from here on: a configuration that was read anew, and everything that
 //! comes from files made ready, so that applying it takes no time.
 
+use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use crate::config::Config;
@@ -16,6 +17,9 @@ pub struct Plan {
     pub trust: Vec<Option<Trust>>,
     /// What requests to the admin interface have to bring along, if anything.
     pub token: Option<String>,
+    /// Names that are new, and the addresses that they have: a pool whose servers are all new would
+    /// have nobody to ask until they are looked up.
+    pub names: Vec<(String, Vec<IpAddr>)>,
     /// By position of the listener: where it really is, for loops that follow another one; empty
     /// for the one that finds out.
     pub addresses: Vec<SocketAddr>,

@@ -246,7 +246,11 @@ impl Engine {
         kernel: &mut dyn Kernel,
     ) -> Option<PeerId> {
         let hub = &mut self.hub;
-        let peer = names::peer(backend, hub.rules(id), id, hub.now);
+        let mut peer = names::peer(backend, hub.rules(id), id, hub.now);
+        let mut names = round.plan.names.iter();
+        if let Some((_, addresses)) = names.find(|(name, _)| Some(name) == peer.lookup.as_ref()) {
+            peer.addresses.clone_from(addresses);
+        }
         let added = hub.peers.add(peer)?;
         hub.probe_due = hub.now;
         names::added(added, hub, kernel);

@@ -16,7 +16,7 @@ mod files;
 mod mailbox;
 mod pipes;
 mod reader;
-mod resolver;
+pub mod resolver;
 mod signals;
 mod sockets;
 mod tokens;

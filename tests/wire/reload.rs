@@ -474,6 +474,21 @@ fn a_backend_that_is_gone_from_the_file_is_cut_when_its_time_is_over() {
     assert_eq!(client.response().expect("an answer").status(), 502);
 }
 
+#[test]
+fn a_pool_whose_backends_are_all_new_and_named_serves_at_once() {
+    let [a, b] = ["a", "b"].map(Origin::saying);
+    let site = Site::start("named", &file(&[a.url()], "", ""));
+    let mut client = site.client();
+    assert_eq!(client.get("/").text(), "a");
+    let named = b.url().replace("127.0.0.1", "localhost");
+    let done = site.reload(&file(&[named], "", ""));
+    assert_eq!(
+        changes(&done),
+        ["added backend app-2", "removed backend app-1"]
+    );
+    assert_eq!(client.get("/").text(), "b");
+}
+
 /// So many reloads while clients ask as fast as they can.
 fn under_load(name: &str, more: &str) {
     let origins: Vec<Origin> = ["a", "b", "c"].map(Origin::saying).into();

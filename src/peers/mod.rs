@@ -198,6 +198,21 @@ impl Peers {
         self.pools.get_mut(pool.0)?.rotation.next(tried)
     }
 
+    /// Whom [`Peers::next`] would name for one request that fails everywhere, at most so many.
+    /// Nobody's turn is used up.
+    #[must_use]
+    pub fn turns(&self, pool: PoolId, most: usize) -> Vec<PeerId> {
+        let mut rotation = self
+            .pools
+            .get(pool.0)
+            .map_or_else(Rotation::default, |pool| pool.rotation.clone());
+        let mut turns = Vec::new();
+        while let Some(id) = rotation.next(&turns).filter(|_| turns.len() < most) {
+            turns.push(id);
+        }
+        turns
+    }
+
     /// A connection to the server came about, by a probe or for a request.
     pub fn passed(&mut self, id: PeerId, now: Moment) -> Option<Flip> {
         let peer = self.table.get_mut(id.0)?;

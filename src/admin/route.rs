@@ -8,6 +8,7 @@ use super::change::Change;
 use super::change::Edit;
 use super::change::Wanted;
 use super::change::Whom;
+use super::explain::Question;
 use super::request::Request;
 use crate::base::time::Span;
 use crate::config::Backend;
@@ -51,7 +52,7 @@ pub enum Command {
     /// The configuration is to be read again.
     Reload,
     /// Why a request would go where it would go.
-    Explain,
+    Explain(Box<Question>),
 }
 
 /// What a change is answered with.
@@ -171,7 +172,7 @@ impl<'a> Place<'a> {
             (Self::Limited(_), _) => &["limit", "pool", "end"],
             (Self::Backend(..), Method::Delete) => &["drain", "wait"],
             (Self::Backend(..), Method::Patch) | (Self::Action(..), _) => &["wait"],
-            (Self::Explain, _) => &["method", "host", "path", "client"],
+            (Self::Explain, _) => &["method", "scheme", "host", "path", "client"],
             _ => &[],
         }
     }
@@ -213,9 +214,29 @@ impl<'a> Place<'a> {
                 Command::Change(Change::Drain(method == Method::Post), After::Show)
             }
             (Self::LogLevel, _) => Command::Change(log_level(request)?, After::Show),
-            (Self::Explain, _) => Command::Explain,
+            (Self::Explain, _) => Command::Explain(Box::new(question(value)?)),
         })
     }
+}
+
+fn question<'v>(value: &dyn Fn(&str) -> Option<&'v str>) -> Result<Question, Answer> {
+    let bad = |why: &dyn std::fmt::Display| Answer::problem(400, &why.to_string());
+    let usual = Question::default();
+    let or = |name: &str, usual: String| value(name).map_or(usual, str::to_owned);
+    let client = value("client").map(text::address).transpose();
+    let question = Question {
+        method: or("method", usual.method),
+        secure: match value("scheme") {
+            None | Some("http") => false,
+            Some("https") => true,
+            Some(other) => return Err(bad(&format!("scheme={other:?}: write http or https"))),
+        },
+        host: or("host", usual.host),
+        path: or("path", usual.path),
+        client: client.map_err(|why| bad(&why))?.unwrap_or(usual.client),
+    };
+    question.check().map_err(|why| bad(&why))?;
+    Ok(question)
 }
 
 fn whom(pool: &str, backend: &str) -> Whom {

@@ -10,7 +10,6 @@ use super::exit::Failure;
 use crate::config::Admin;
 use crate::config::Config;
 use crate::config::Pool;
-use crate::config::print;
 use crate::engine::Engine;
 use crate::engine::Setup;
 use crate::engine::Turn;
@@ -48,7 +47,7 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
         .map_err(|error| Failure::run_time(&error))?;
     announce(&config, &engine);
     if let Some(admin) = &config.admin {
-        open_admin(admin, &config, &mut engine, &mut kernel)?;
+        open_admin(admin, &mut engine, &mut kernel)?;
     }
     lived(&mut engine, &mut kernel)
 }
@@ -72,14 +71,12 @@ pub(super) fn lived(engine: &mut Engine, kernel: &mut MioKernel) -> Result<Exit,
 /// Opens the admin interface.
 pub(super) fn open_admin(
     admin: &Admin,
-    config: &Config,
     engine: &mut Engine,
     kernel: &mut MioKernel,
 ) -> Result<(), Failure> {
     let setup = Setup {
         address: admin.listen.clone(),
         token: admin.token_file.as_deref().map(token).transpose()?,
-        config: print::print(config),
     };
     let place = engine.open_admin(setup, kernel).map_err(|error| {
         let listen = &admin.listen;

@@ -10,6 +10,7 @@ mod configuration;
 mod ctl;
 pub mod demo;
 mod exit;
+mod explain;
 mod help;
 mod load;
 mod logging;
@@ -60,6 +61,7 @@ fn obey(line: Line) -> Result<Exit, Failure> {
         Command::Demo(options) => demo::run(&options),
         Command::Origin(options) => serve(options),
         Command::Ctl(options) => ctl::run(&options),
+        Command::Explain(order, question) => explain::run(&question, &configuration::load(&order)?),
         Command::Help => Ok(say(help::TEXT)),
         Command::Version => Ok(say(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))),
     }

@@ -163,6 +163,17 @@ pub fn admin(text: &str) -> Result<AdminAddress, Complaint> {
 /// unix(7): 108 bytes with the one that ends it.
 const UNIX_PATH_BYTES_MAX: usize = 107;
 
+/// An IP address without a port, the way addresses of clients are written.
+///
+/// # Errors
+/// For everything else.
+pub fn address(text: &str) -> Result<IpAddr, Complaint> {
+    text.parse().map_err(|_| {
+        let instead = "write an IP address without a port, like 10.0.0.7 or ::1";
+        Complaint::new("not an IP address", text, instead)
+    })
+}
+
 /// An address to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` (the IPv4 one) and
 /// `:8000` (every IPv4 address). Port 0 lets the system choose.
 ///

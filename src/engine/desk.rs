@@ -57,7 +57,6 @@ impl Engine {
             ready: false,
             retry: None,
             access: Rc::new(Access::new(address, setup.token)),
-            config: setup.config,
             open: 0,
             history: History::default(),
             waiting: Vec::new(),

@@ -11,6 +11,7 @@ mod binary;
 mod client;
 mod command_line;
 mod configuration;
+mod explain;
 mod failures;
 mod framing;
 mod harness;

@@ -55,6 +55,43 @@ fn reading_never_changes_anything() {
 }
 
 #[test]
+fn what_is_to_be_explained_has_defaults_and_is_sound() {
+    let explain = "/api/v1/explain";
+    let Ok(Command::Explain(question)) = ask(Method::Get, explain, "") else {
+        panic!("nothing is explained");
+    };
+    assert_eq!(*question, Question::default());
+    let target = format!("{explain}?method=P%20T&scheme=https&host=a:1&path=/x%3Fy&client=::1");
+    let Ok(Command::Explain(question)) = ask(Method::Get, &target, "") else {
+        panic!("nothing is explained");
+    };
+    assert_eq!(
+        *question,
+        Question {
+            method: "P T".to_owned(),
+            secure: true,
+            host: "a:1".to_owned(),
+            path: "/x?y".to_owned(),
+            client: "::1".parse().unwrap(),
+        }
+    );
+    for query in [
+        "client=10.0.0.1:80",
+        "client=a",
+        "scheme=ftp",
+        "host=",
+        "host=a:x",
+        "path=%0d%0aX:%20y",
+        "method=G%00T",
+        "url=http://a",
+    ] {
+        let target = format!("{explain}?{query}");
+        assert_eq!(refused(Method::Get, &target, ""), 400, "{query}");
+    }
+    assert_eq!(refused(Method::Post, explain, ""), 405);
+}
+
+#[test]
 fn changes_are_what_was_written() {
     let whom = || whom("app", "app-1");
     let body = r#"{"url":"http://10.0.0.9:80","weight":3,"max_conns":7}"#;

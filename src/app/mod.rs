@@ -12,6 +12,7 @@ pub mod demo;
 mod exit;
 mod explain;
 mod help;
+mod lint;
 mod load;
 mod logging;
 pub mod origin;
@@ -33,6 +34,7 @@ use arguments::Line;
 use arguments::Order;
 use exit::Exit;
 use exit::Failure;
+use lint::Machine;
 use log::LevelFilter;
 use process::descriptors;
 use process::kernel_with_signals;
@@ -82,7 +84,8 @@ fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
         }
         Deed::Check => {
             balance::prepare(&config)?;
-            Ok(say(&check::words(&config)))
+            let file = configuration::source(order)?;
+            Ok(say(&check::words(&config, Machine::here(), file.as_ref())))
         }
         Deed::Print => Ok(say(&print::print(&config))),
     }

@@ -7,6 +7,7 @@
 mod flaw;
 mod listener;
 mod node;
+mod place;
 mod pool;
 
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ use node::Only;
 use node::Section;
 
 pub use flaw::Flaw;
+pub use place::Key;
+pub use place::place;
 
 /// Reads a whole file; `variables` knows what `${NAME}` stands for. If there is one pool, or none,
 /// it may have no backends: they may come from the command line.

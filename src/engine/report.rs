@@ -161,6 +161,7 @@ fn process(hub: &Hub, clock: &Clock, kernel: &dyn Kernel) -> report::Process {
         connections_max: hub.sessions_max as u64,
         bytes: [came, went, answered, asked],
         spliced: hub.tally.of(Event::Spliced),
+        handshakes: hub.books.handshakes,
         events: hub.books.events,
         lag: hub.books.lag.clone(),
         paused: hub.books.paused,

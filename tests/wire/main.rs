@@ -19,6 +19,7 @@ mod headers;
 mod lifecycle;
 mod limits;
 mod message;
+mod metrics;
 mod origin;
 mod peers;
 mod process;

@@ -196,6 +196,7 @@ fn report() -> Report {
             connections_max: 1,
             bytes: [0; 4],
             spliced: 0,
+            handshakes: [0; 2],
             events: 0,
             lag: Histogram::default(),
             paused: Span::ZERO,

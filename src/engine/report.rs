@@ -119,7 +119,7 @@ impl Hub {
             return "draining";
         }
         let mut pools = (0..self.rules.len()).map(PoolId);
-        if pools.any(|pool| self.peers.up(pool) > 0) {
+        if pools.any(|pool| self.peers.serves(pool)) {
             ""
         } else {
             "no backends"

@@ -13,6 +13,7 @@ use super::request::Request;
 use crate::base::time::Span;
 use crate::config::Backend;
 use crate::config::LogLevel;
+use crate::config::Mode;
 use crate::config::text;
 use crate::config::url;
 use crate::config::words::closest;
@@ -68,11 +69,16 @@ pub enum After {
     Idle(Span),
 }
 
-/// What a request asks for; `drain` is how long a removed server may take, if nothing is said.
+/// What a request asks for. `drain` is how long a removed server may take, if nothing is said;
+/// `mode` knows what the pool of a name balances.
 ///
 /// # Errors
 /// The answer that says what is wrong with it.
-pub fn route(request: &Request, drain: Span) -> Result<Command, Answer> {
+pub fn route(
+    request: &Request,
+    drain: Span,
+    mode: &dyn Fn(&str) -> Option<Mode>,
+) -> Result<Command, Answer> {
     let malformed = || Answer::problem(400, "a malformed escape in the target");
     let segments = request.segments().ok_or_else(malformed)?;
     let parameters = request.parameters().ok_or_else(malformed)?;
@@ -103,7 +109,7 @@ pub fn route(request: &Request, drain: Span) -> Result<Command, Answer> {
         let found = parameters.iter().rev().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     };
-    place.command(method, request, &value, drain)
+    place.command(method, request, &value, (drain, mode))
 }
 
 /// What a path names.
@@ -182,7 +188,7 @@ impl<'a> Place<'a> {
         method: Method,
         request: &Request,
         value: &dyn Fn(&str) -> Option<&'v str>,
-        drain: Span,
+        (drain, mode): (Span, &dyn Fn(&str) -> Option<Mode>),
     ) -> Result<Command, Answer> {
         let wait = span("wait", value)?;
         let after = wait.map_or(After::Show, After::Idle);
@@ -192,7 +198,7 @@ impl<'a> Place<'a> {
             (Self::Limited(make), _) => make(limit(value("limit"))?),
             (Self::Pool(pool), _) => Command::Pool(pool.to_owned()),
             (Self::Backends(pool), Method::Post) => {
-                Command::Change(added(pool, request)?, After::Created)
+                Command::Change(added(pool, request, mode(pool))?, After::Created)
             }
             (Self::Backends(pool), _) => Command::Backends(pool.to_owned()),
             (Self::Backend(pool, id), Method::Patch) => edited(whom(pool, id), edit(request)?),
@@ -334,13 +340,13 @@ fn word<'o>(object: &'o Map<String, Value>, key: &str) -> Result<Option<&'o str>
     }
 }
 
-fn added(pool: &str, request: &Request) -> Result<Change, Answer> {
+fn added(pool: &str, request: &Request, mode: Option<Mode>) -> Result<Change, Answer> {
     let object = object(request, &["url", "weight", "max_conns"])?;
     let Some(url) = word(&object, "url")? else {
         let detail = "url is missing, like {\"url\":\"http://10.0.0.9:80\"}";
         return Err(Answer::problem(400, detail));
     };
-    let mut backend = backend(url)?;
+    let mut backend = backend(url, mode)?;
     if let Some(weight) = weight(&object)? {
         backend.weight = weight;
     }
@@ -351,9 +357,11 @@ fn added(pool: &str, request: &Request) -> Result<Change, Answer> {
     })
 }
 
-fn backend(url: &str) -> Result<Backend, Answer> {
+/// Without a scheme it has that of its pool. One of another scheme is sound, but unfit.
+fn backend(url: &str, mode: Option<Mode>) -> Result<Backend, Answer> {
     let bad = |why: &dyn std::fmt::Display| Answer::problem(400, &why.to_string());
-    let (_, backends) = url::backends(&[url.to_owned()], None).map_err(|why| bad(&why))?;
+    let asked = mode.filter(|_| !url.contains("://"));
+    let (_, backends) = url::backends(&[url.to_owned()], asked).map_err(|why| bad(&why))?;
     backends
         .into_iter()
         .next()

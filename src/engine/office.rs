@@ -29,8 +29,8 @@ pub(super) struct Office {
     /// When accepting is tried again after it failed.
     pub(super) retry: Option<Moment>,
     pub(super) access: Rc<Access>,
-    /// How many connections there are.
-    pub(super) open: usize,
+    /// Its connections, the oldest first.
+    pub(super) desks: Vec<Key>,
     /// What became of the servers.
     pub(super) history: History,
     /// Who waits for a server to be idle or gone, or for a reload.

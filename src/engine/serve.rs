@@ -27,7 +27,9 @@ use crate::peers::PoolId;
 impl Engine {
     /// Serves one request of the connection under `key`.
     pub(super) fn serve(&mut self, key: Key, request: &Request, kernel: &mut dyn Kernel) {
-        let answer = match admin::route(request, self.hub.drain.span) {
+        let hub = &self.hub;
+        let mode = |pool: &str| Some(hub.rules(hub.pool_named(pool).ok()?).mode);
+        let answer = match admin::route(request, hub.drain.span, &mode) {
             Err(answer) => Some(answer),
             Ok(Command::Events) => {
                 self.listen_to_events(key, kernel);

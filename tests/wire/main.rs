@@ -7,6 +7,7 @@
 mod admin;
 mod admin_load;
 mod backends;
+mod bad_input;
 mod binary;
 mod client;
 mod command_line;

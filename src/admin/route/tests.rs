@@ -13,7 +13,8 @@ fn ask(method: Method, target: &str, body: &str) -> Result<Command, Answer> {
         media: "application/json".to_owned(),
         body: body.as_bytes().to_vec(),
     };
-    route(&request, Span::seconds(30))
+    let mode = |pool: &str| (pool == "db").then_some(Mode::Tcp);
+    route(&request, Span::seconds(30), &mode)
 }
 
 fn refused(method: Method, target: &str, body: &str) -> u16 {
@@ -89,6 +90,27 @@ fn what_is_to_be_explained_has_defaults_and_is_sound() {
         assert_eq!(refused(Method::Get, &target, ""), 400, "{query}");
     }
     assert_eq!(refused(Method::Post, explain, ""), 405);
+}
+
+#[test]
+fn a_backend_without_a_scheme_has_that_of_its_pool() {
+    let added = |pool: &str, url: &str| {
+        let target = format!("/api/v1/pools/{pool}/backends");
+        let body = format!("{{\"url\":\"{url}\"}}");
+        match ask(Method::Post, &target, &body) {
+            Ok(Command::Change(Change::Add { backend, .. }, _)) => backend.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (pool, url, meant) in [
+        ("db", "10.0.0.1:5432", "tcp://10.0.0.1:5432"),
+        ("db", "tcp://10.0.0.1:5432", "tcp://10.0.0.1:5432"),
+        // That does not fit, which is for those to say who know the pool.
+        ("db", "http://10.0.0.1:80", "http://10.0.0.1"),
+        ("app", "10.0.0.1:80", "http://10.0.0.1"),
+    ] {
+        assert_eq!(added(pool, url), meant);
+    }
 }
 
 #[test]
@@ -186,5 +208,6 @@ fn what_is_wrong_is_said_with_its_status() {
         media: "text/plain".to_owned(),
         ..Request::default()
     };
-    assert_eq!(route(&request, Span::ZERO).expect_err("text").status, 415);
+    let refused = route(&request, Span::ZERO, &|_| None).expect_err("text");
+    assert_eq!(refused.status, 415);
 }

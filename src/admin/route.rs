@@ -69,16 +69,15 @@ pub enum After {
     Idle(Span),
 }
 
+/// What the pool of a name balances, if there is one.
+type Modes<'a> = &'a dyn Fn(&str) -> Option<Mode>;
+
 /// What a request asks for. `drain` is how long a removed server may take, if nothing is said;
 /// `mode` knows what the pool of a name balances.
 ///
 /// # Errors
 /// The answer that says what is wrong with it.
-pub fn route(
-    request: &Request,
-    drain: Span,
-    mode: &dyn Fn(&str) -> Option<Mode>,
-) -> Result<Command, Answer> {
+pub fn route(request: &Request, drain: Span, mode: Modes<'_>) -> Result<Command, Answer> {
     let malformed = || Answer::problem(400, "a malformed escape in the target");
     let segments = request.segments().ok_or_else(malformed)?;
     let parameters = request.parameters().ok_or_else(malformed)?;
@@ -188,7 +187,7 @@ impl<'a> Place<'a> {
         method: Method,
         request: &Request,
         value: &dyn Fn(&str) -> Option<&'v str>,
-        (drain, mode): (Span, &dyn Fn(&str) -> Option<Mode>),
+        (drain, mode): (Span, Modes<'_>),
     ) -> Result<Command, Answer> {
         let wait = span("wait", value)?;
         let after = wait.map_or(After::Show, After::Idle);

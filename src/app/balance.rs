@@ -171,18 +171,7 @@ fn trust(pool: &Pool, always: bool) -> Result<Option<Trust>, Failure> {
 /// clients than that would only be taken in to be turned away, so the rest waits in the kernel's
 /// queue instead.
 fn fit_descriptors(config: &mut Config, limit: u64) {
-    let admin = config
-        .admin
-        .as_ref()
-        .map_or(0, |_| limits::ADMIN_CONNECTIONS_MAX as u64);
-    let free = limit.saturating_sub(limits::DESCRIPTORS_RESERVED + admin);
-    // Two each for a client and for every pipe, of which there is one for so many clients until
-    // there are enough.
-    let share = limits::CLIENTS_PER_PIPE as u64;
-    let few = free.saturating_mul(share) / (2 * share + 2);
-    let many = free.saturating_sub(2 * limits::PIPES_MAX as u64) / 2;
-    let fitting = few.max(many);
-    let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
+    let fitting = fitting(config, limit);
     let wanted = config.max_connections;
     if fitting >= wanted {
         return;
@@ -199,6 +188,22 @@ fn fit_descriptors(config: &mut Config, limit: u64) {
         "at most {fitting} clients at a time instead of {wanted}: only {limit} files may be \
          open; raise the limit (ulimit -n)"
     );
+}
+
+/// How many clients of one loop there are so many descriptors for.
+pub(super) fn fitting(config: &Config, limit: u64) -> usize {
+    let admin = config
+        .admin
+        .as_ref()
+        .map_or(0, |_| limits::ADMIN_CONNECTIONS_MAX as u64);
+    let free = limit.saturating_sub(limits::DESCRIPTORS_RESERVED + admin);
+    // Two each for a client and for every pipe, of which there is one for so many clients until
+    // there are enough.
+    let share = limits::CLIENTS_PER_PIPE as u64;
+    let few = free.saturating_mul(share) / (2 * share + 2);
+    let many = free.saturating_sub(2 * limits::PIPES_MAX as u64) / 2;
+    let fitting = few.max(many);
+    usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ tidegate balances HTTP/1.1 requests or TCP connections over servers.
                                            talks to a running one
   tidegate explain [OPTIONS] METHOD URL [BACKEND]... [--from IP]
                                            why a request would go where it would go;
-                                           tidegate ctl explain METHOD URL asks one that runs
+                                           tidegate ctl explain … asks one that runs
 
 BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
           host:port          (http://, or tcp:// with --mode tcp); http://a:1,weight=3

@@ -3,6 +3,7 @@
 
 use std::thread;
 
+use super::balance;
 use super::process;
 use crate::base::time::Span;
 use crate::config::AdminAddress;
@@ -11,7 +12,6 @@ use crate::config::Listener;
 use crate::config::Pool;
 use crate::config::Probe;
 use crate::config::file::Key;
-use crate::limits;
 
 /// Something odd.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,10 +77,8 @@ fn process_wide(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
         descriptors,
     } = machine;
     let workers = config.workers.max(1) as u64;
-    let clients = (config.max_connections as u64).saturating_mul(workers);
-    let needed = clients
-        .saturating_mul(2)
-        .saturating_add(limits::DESCRIPTORS_RESERVED.saturating_mul(workers));
+    let fitting = balance::fitting(config, descriptors / workers);
+    let clients = config.max_connections;
     let unguarded = config.admin.as_ref().filter(|one| one.token_file.is_none());
     let who = unguarded.map(|admin| match admin.listen {
         AdminAddress::Tcp(_) => "every user of this machine",
@@ -97,16 +95,11 @@ fn process_wide(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
         ),
         (
             // The usual number is taken for as many as fit.
-            needed > descriptors && config.max_connections != Config::default().max_connections,
+            fitting < clients && clients != Config::default().max_connections,
             "max_connections",
             format!(
-                "{clients} clients need {needed} open files, and {descriptors} are allowed; raise \
-                 the limit (ulimit -n), or write max_connections = {}",
-                descriptors
-                    .checked_div(workers)
-                    .unwrap_or(0)
-                    .saturating_sub(limits::DESCRIPTORS_RESERVED)
-                    / 2
+                "{descriptors} files may be open, which is enough for {fitting} clients of each \
+                 event loop, not for {clients}; raise the limit (ulimit -n), or write {fitting}"
             ),
         ),
         (
@@ -258,7 +251,7 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_the_usual() {
-        let text = "max_connections = 400\n[pool.a]\nbackends = [\"a:1\", \"b:1\"]";
+        let text = "max_connections = 100\n[pool.a]\nbackends = [\"a:1\", \"b:1\"]";
         assert_eq!(said(text), [""; 0]);
     }
 
@@ -273,8 +266,8 @@ mod tests {
              [pool.b]\nhealth = { probe = \"off\" }\nbackends = [\"a:1\", \"b:1\"]";
         let expected = [
             "workers> workers: 3 event loops share 2 processors; write \"auto\"",
-            "max_connections> max_connections: 2700 clients need 5496 open files, and 1000 are \
-             allowed; raise the limit (ulimit -n), or write max_connections = 150",
+            "max_connections> max_connections: 1000 files may be open, which is enough for 105 \
+             clients of each event loop, not for 900; raise the limit (ulimit -n), or write 105",
             "admin> admin: without a token every program of its owner may change everything; add \
              token_file",
             "backends> pool a: one backend only: when it is down, nobody is there, and nothing \

@@ -193,6 +193,7 @@ const OPTIONS: &[Known] = &[
     known(None, "timeout-response", "DUR", BALANCE),
     known(None, "upstream-ca", "FILE", BALANCE),
     known(None, "insecure-upstream", "", BALANCE),
+    known(None, "access-log", "FORMAT[:FILE]", BALANCE),
     known(None, "for", "DUR", DEMO),
     known(None, "headless", "", DEMO),
     known(None, "name", "NAME", ORIGIN),

@@ -17,6 +17,7 @@ mod mailbox;
 mod pipes;
 mod reader;
 pub mod resolver;
+mod scribe;
 mod signals;
 mod sockets;
 mod tokens;
@@ -41,6 +42,7 @@ use mio::net::TcpStream;
 
 use tokens::HANG_UP;
 use tokens::QUIT;
+use tokens::REOPEN;
 use tokens::STOP;
 use tokens::WAKE;
 use tokens::packed;
@@ -70,6 +72,9 @@ use sockets::stale;
 use sockets::uninterrupted;
 
 pub use reader::Errand;
+pub use scribe::Complain;
+pub use scribe::Pen;
+pub use scribe::Scribe;
 pub use sockets::check_free;
 pub use vitals::raise_descriptor_limit;
 
@@ -87,6 +92,7 @@ pub struct MioKernel {
     reader: Option<Reader>,
     mailbox: Option<Mailbox>,
     signals: Option<Signals>,
+    pen: Option<Pen>,
     started: Instant,
 }
 
@@ -108,6 +114,7 @@ impl MioKernel {
             reader: None,
             mailbox: None,
             signals: None,
+            pen: None,
             started: clock(),
         })
     }
@@ -124,7 +131,8 @@ impl MioKernel {
         Ok(())
     }
 
-    /// From here on HUP comes as [`News::HungUp`] instead of ending the process, and
+    /// From here on HUP comes as [`News::HungUp`] instead of ending the process, HUP and USR1 have
+    /// the file of the access log opened again, and
     /// [`Kernel::reread`] has this done on a thread of its own, once for each time it is called.
     ///
     /// # Errors
@@ -135,9 +143,14 @@ impl MioKernel {
         self.reader = Some(Reader::new(read, waker));
         let registry = self.poll.registry();
         match &mut self.signals {
-            Some(signals) => signals.watch_hang_up(registry),
+            Some(signals) => signals.watch_files(registry),
             None => Ok(()),
         }
+    }
+
+    /// Where the lines of the access log go.
+    pub fn take_pen(&mut self, pen: Pen) {
+        self.pen = Some(pen);
     }
 
     /// Makes these the kernels of one program: what one tells the others hear, signals too, and
@@ -205,7 +218,16 @@ impl MioKernel {
                 }
                 token if token == STOP => signals[0] = Some(token),
                 token if token == QUIT => signals[1] = Some(token),
-                token if token == HANG_UP => signals[2] = Some(token),
+                token if token == HANG_UP || token == REOPEN => {
+                    if token == HANG_UP {
+                        signals[2] = Some(token);
+                    } else if let Some(signals) = &mut self.signals {
+                        signals.reopening();
+                    }
+                    if let Some(pen) = &self.pen {
+                        pen.reopen();
+                    }
+                }
                 token => {
                     let socket = unpacked(token);
                     if self.sockets.get(socket.0).is_some() {
@@ -356,6 +378,16 @@ impl Kernel for MioKernel {
 
     fn unix_time(&self) -> u64 {
         vitals::unix_time()
+    }
+
+    fn log(&mut self, lines: &[u8]) {
+        if let Some(pen) = &self.pen {
+            pen.write(lines);
+        }
+    }
+
+    fn unlogged(&self) -> u64 {
+        self.pen.as_ref().map_or(0, Pen::lost)
     }
 
     fn vitals(&self) -> Vitals {

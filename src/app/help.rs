@@ -38,12 +38,11 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
       --access-log FORMAT[:FILE]  off, json, combined, common or haproxy  [off; stdout]
   -v, -q                       log more, log less; repeatable
       --log-level LEVEL        error, warn, info, debug or trace   [info]
-  -V, --version
-  -h, --help
+  -V, --version        -h, --help
 
 ADDR is IP:PORT, localhost:PORT or :PORT. DUR is 250ms, 2s, 1m or 1h.
-Signals: TERM, INT end it gently, a second one or QUIT at once; HUP reads the file again (as
-         ctl reload does) and reopens the log, USR1 reopens the log.
+Signals: TERM, INT end it gently, a second one or QUIT at once; HUP reads the file again,
+         as ctl reload does, and opens the log's again, as USR1 does.
 Exit: 0 clean, 1 failed at run time, 2 wrong arguments or file, 3 cut somebody off.
 
 Examples:

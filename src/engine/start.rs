@@ -13,6 +13,7 @@ use super::hub::Listener;
 use super::hub::Names;
 use super::hub::Owner;
 use super::hub::Rules;
+use super::journal::ledger::Journal;
 use super::kernel::Kernel;
 use super::names;
 use super::office::Reading;
@@ -129,6 +130,7 @@ impl Engine {
             books: Books::new(config),
             gate: Gate::default(),
             recent: Recent::default(),
+            journal: Journal::new(&config.access_log, seed),
             now,
             turn: 0,
             unseen_events: false,

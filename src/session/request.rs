@@ -145,6 +145,7 @@ impl Exchange {
             method: head.method,
             status: 0,
             own: false,
+            heads: 0,
             end: End::Ok,
         });
         let running = Running {
@@ -312,6 +313,12 @@ impl Exchange {
         }
         self.server = Server::Leaving { clean: false };
         self.refuse(reject, scratch);
+    }
+
+    /// The head of a request that has not been given to any server yet.
+    pub(super) fn asks(&self) -> Option<(&head::RequestHead, &[u8])> {
+        let request = self.request.as_ref().filter(|one| one.head_bytes > 0)?;
+        Some((&request.head, self.up.unjudged().get(..request.head_bytes)?))
     }
 
     pub(super) fn response_begun(&self) -> bool {

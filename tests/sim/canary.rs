@@ -14,6 +14,7 @@ use tidegate::engine::kernel::News;
 use tidegate::engine::kernel::Ready;
 
 use crate::kernel::SimKernel;
+use crate::service::BARE;
 
 /// What must not be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) enum Sabotage {
     Disowned,
     /// A POST goes out twice.
     Doubled,
+    /// A request that was never under TLS goes out.
+    Bare,
     /// A line end loses its CR.
     BareLineFeed,
     /// The first connection's turn is always another's: one server refuses everybody.
@@ -164,6 +167,11 @@ impl Kernel for Saboteur<'_> {
             self.kernel.write(socket, &bad)?;
             return Ok(from.len());
         }
+        if self.does(Sabotage::Bare) && from.starts_with(b"GET") {
+            let bad = [b"GET /", BARE, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+            self.kernel.write(socket, &bad)?;
+            return Ok(from.len());
+        }
         let count = self.kernel.write(socket, from)?;
         if self.does(Sabotage::Doubled) && from.starts_with(b"POST") && count == from.len() {
             self.kernel.write(socket, from)?;
@@ -204,7 +212,7 @@ mod tests {
     use crate::scene::Scene;
 
     /// What everybody in the frame has to see, and as what.
-    const CANARIES: [(Sabotage, Kind, Invariant); 18] = [
+    const CANARIES: [(Sabotage, Kind, Invariant); 19] = [
         (Sabotage::Intruder, Kind::Calm, Invariant::RemovedRests),
         (Sabotage::Forgetful, Kind::Calm, Invariant::DumpReplays),
         (Sabotage::AnswerByte, Kind::Calm, Invariant::AnswerBytes),
@@ -212,6 +220,7 @@ mod tests {
         (Sabotage::OtherAnswer, Kind::Calm, Invariant::OneAnswer),
         (Sabotage::Disowned, Kind::Calm, Invariant::RefusedStaysOut),
         (Sabotage::Doubled, Kind::Calm, Invariant::Executions),
+        (Sabotage::Bare, Kind::Calm, Invariant::TlsFirst),
         (Sabotage::BareLineFeed, Kind::Calm, Invariant::Unambiguous),
         (Sabotage::Unfair, Kind::Calm, Invariant::Fair),
         (

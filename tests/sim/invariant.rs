@@ -20,7 +20,8 @@ pub(crate) enum Invariant {
     RefusedStaysOut,
     /// I6: what is forwarded can be read in one way only: origins read strictly.
     Unambiguous,
-    /// I7: no byte reaches HTTP before TLS is agreed on. Not asked for yet: worlds have no TLS.
+    /// I7: no byte reaches HTTP before TLS is agreed on: what is said in the clear where TLS is
+    /// spoken reaches no origin.
     TlsFirst,
     /// I8: a server that was taken out gets no new request.
     RemovedRests,
@@ -80,8 +81,8 @@ impl Invariant {
         Self::EndsInTime,
     ];
 
-    /// Those that worlds cannot ask for, for the reasons given above.
-    pub(crate) const UNASKED: [Self; 2] = [Self::TlsFirst, Self::Depth];
+    /// That which worlds cannot ask for, for the reason given above.
+    pub(crate) const UNASKED: [Self; 1] = [Self::Depth];
 }
 
 impl fmt::Display for Invariant {

@@ -15,6 +15,7 @@ use tidegate::tls::machine::Machine;
 use crate::cover::Cover;
 use crate::cover::Trouble;
 use crate::net::Net;
+use crate::service::BARE;
 use crate::toy::Toy;
 
 /// One end of a connection.
@@ -122,7 +123,9 @@ impl Secure {
                 inner.fall_silent(Trouble::Garbage);
             }
             Some(Trouble::Http) => {
-                inner.raw = b"GET / HTTP/1.1\r\nHost: sim.test\r\n\r\n".to_vec();
+                let start = b"GET /".as_slice();
+                let rest = b" HTTP/1.1\r\nHost: sim.test\r\n\r\n";
+                inner.raw = [start, BARE, rest].concat();
                 inner.fall_silent(Trouble::Http);
             }
             Some(_) => {

@@ -198,8 +198,12 @@ impl Service {
         self.reading.push(bytes);
         if self.current.is_none() {
             let rest = self.reading.rest();
-            let evil = rest.windows(EVIL.len()).any(|part| part == EVIL);
+            let has = |what: &[u8]| rest.windows(what.len()).any(|part| part == what);
+            let evil = has(EVIL);
             let mut book = desk.sky.ledger.borrow_mut();
+            book.check(Invariant::TlsFirst, !(evil && has(BARE)), || {
+                format!("this was said in the clear: {}", rest.escape_ascii())
+            });
             book.check(Invariant::RefusedStaysOut, !evil, || {
                 format!("this came through: {}", rest.escape_ascii())
             });
@@ -343,6 +347,9 @@ fn judged(head: &Head, told: &(&str, String)) -> usize {
 
 /// In the target or the head of every request that must be refused.
 pub(crate) const EVIL: &[u8] = b"evil-request";
+
+/// In the head of every one of these that is sent in the clear where TLS is spoken.
+pub(crate) const BARE: &[u8] = b"bare-evil-request";
 
 /// Within this time the proxy has heard what came on a kept connection, whatever kept it busy.
 const NOTICE: Span = Span::millis(50);

@@ -167,6 +167,8 @@ const OPTIONS: &[Known] = &[
     known(None, "fall", "N", BALANCE),
     known(None, "timeout-connect", "DUR", BALANCE),
     known(None, "timeout-response", "DUR", BALANCE),
+    known(None, "tls-cert", "FILE", BALANCE),
+    known(None, "tls-key", "FILE", BALANCE),
     known(None, "upstream-ca", "FILE", BALANCE),
     known(None, "insecure-upstream", "", BALANCE),
     known(None, "for", "DUR", DEMO),

@@ -10,7 +10,8 @@ use crate::config::ServerTimeouts;
 
 /// Everything there is to say, line by line: listeners, pools, what differs from the defaults, and
 /// warnings.
-pub(super) fn words(config: &Config) -> String {
+/// `found` are warnings about files.
+pub(super) fn words(config: &Config, found: Vec<String>) -> String {
     let mut lines = Vec::new();
     for one in &config.listeners {
         listener(one, config, &mut lines);
@@ -31,7 +32,8 @@ pub(super) fn words(config: &Config) -> String {
             config.drain_timeout
         ));
     }
-    let warnings = warnings(config);
+    let mut warnings = warnings(config);
+    warnings.extend(found);
     lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.push(match warnings.len() {
         0 => "the configuration is valid".to_owned(),
@@ -48,6 +50,15 @@ fn listener(listener: &Listener, config: &Config, lines: &mut Vec<String>) {
     lines.push(format!(
         "listener {name}: {mode} on {listen} for pool {pool}"
     ));
+    if let Some(tls) = &listener.tls {
+        for one in &tls.certificates {
+            lines.push(format!("  TLS with the certificate {}", one.cert.display()));
+        }
+        if let Some(path) = &tls.client_ca {
+            let path = path.display();
+            lines.push(format!("  clients show a certificate signed by {path}"));
+        }
+    }
     let usual = Listener::default();
     if listener.limits.request_head != usual.limits.request_head {
         let bytes = listener.limits.request_head;
@@ -225,7 +236,7 @@ mod tests {
     use crate::config::file;
 
     fn checked(text: &str) -> String {
-        words(&file::read(text, &|_| None).unwrap())
+        words(&file::read(text, &|_| None).unwrap(), Vec::new())
     }
 
     #[test]
@@ -246,11 +257,14 @@ mod tests {
         let said = checked(
             "max_connections = 9\ndrain_timeout = \"1s\"\n\
              [[listener]]\ntrusted_proxies = [\"10.0.0.0/8\"]\nforwarded = \"both\"\n\
+             tls = [{ cert = \"a.pem\", key = \"a.key\" }]\nclient_ca = \"ca.pem\"\n\
              limits = { request_head = \"1KiB\" }\ntimeout = { idle = \"9s\" }\n\
              [pool.app]\nbackends = [\"a:1\", \"b:1\"]\nhealth = { probe = \"off\" }\n\
              retry = { tries = 2 }\nreuse = { idle = 5 }\ntimeout = { read = \"7s\" }",
         );
         for line in [
+            "  TLS with the certificate a.pem",
+            "  clients show a certificate signed by ca.pem",
             "  a request's head may have 1024 bytes",
             "  proxies in 10.0.0.0/8 are believed who asked",
             "  backends are told who asked by: both",

@@ -28,6 +28,7 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
       --fall N                 bad probes in a row until down      [3]
       --timeout-connect DUR    connecting to a backend             [5s]
       --timeout-response DUR   request sent to response head       [60s]
+      --tls-cert FILE --tls-key FILE   speak TLS to clients; repeatable, SNI picks
       --upstream-ca FILE       trust these PEM certificates for https:// as well
       --insecure-upstream      do not verify the certificates of backends
   -w, --workers N|auto         event loops, auto: one per processor [1]

@@ -11,6 +11,7 @@ mod ctl;
 pub mod demo;
 mod exit;
 mod help;
+mod identity;
 mod load;
 mod logging;
 pub mod origin;
@@ -76,8 +77,8 @@ fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
             }
         }
         Deed::Check => {
-            balance::prepare(&config)?;
-            Ok(say(&check::words(&config)))
+            let warnings = balance::prepare(&config)?;
+            Ok(say(&check::words(&config, warnings)))
         }
         Deed::Print => Ok(say(&print::print(&config))),
     }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use crate::config::Admin;
 use crate::config::AdminAddress;
+use crate::config::CertificateFiles;
 use crate::config::Config;
 use crate::config::Listener;
+use crate::config::ListenerTls;
 use crate::config::Mode;
 use crate::config::Pool;
 use crate::config::Probe;
@@ -23,6 +25,8 @@ pub(super) struct Settings {
     mode: Option<Mode>,
     workers: Option<usize>,
     admin: Option<AdminAddress>,
+    /// Files of certificates, and those of their keys.
+    tls: [Vec<PathBuf>; 2],
     pub(super) backends: Vec<String>,
 }
 
@@ -33,6 +37,8 @@ impl Settings {
             "listen" => self.listeners.push(text::listen(value)?),
             "admin" => self.admin = Some(text::admin(value)?),
             "mode" => self.mode = Some(mode(value)?),
+            "tls-cert" => self.tls[0].push(PathBuf::from(value)),
+            "tls-key" => self.tls[1].push(PathBuf::from(value)),
             "workers" => self.workers = Some(text::workers(value)?),
             _ => {
                 set(&mut Pool::default(), name, value)?;
@@ -64,8 +70,42 @@ impl Settings {
         }
         self.add_backends(&mut config)?;
         self.replace_listeners(&mut config)?;
+        self.secure_listeners(&mut config)?;
         self.open_admin(&mut config)?;
         Ok(config)
+    }
+
+    /// Certificates are those of every listener, instead of the ones that a file names.
+    fn secure_listeners(&self, config: &mut Config) -> Result<(), Complaint> {
+        let [certs, keys] = &self.tls;
+        let lonely = |option: &str, missing: &str, path: Option<&PathBuf>| {
+            let place = path.map(|path| path.display().to_string());
+            let instead = format!("write {missing} FILE after it");
+            let what = format!("{option} without {missing}");
+            Err(Complaint::new(what, &place.unwrap_or_default(), instead).under(option))
+        };
+        if certs.len() > keys.len() {
+            return lonely("--tls-cert", "--tls-key", certs.get(keys.len()));
+        }
+        if keys.len() > certs.len() {
+            return lonely("--tls-key", "--tls-cert", keys.get(certs.len()));
+        }
+        if certs.is_empty() {
+            return Ok(());
+        }
+        let pairs = certs.iter().zip(keys).map(|(cert, key)| CertificateFiles {
+            cert: cert.clone(),
+            key: key.clone(),
+        });
+        let certificates: Vec<CertificateFiles> = pairs.collect();
+        for listener in &mut config.listeners {
+            let before = listener.tls.take();
+            listener.tls = Some(ListenerTls {
+                certificates: certificates.clone(),
+                client_ca: before.and_then(|tls| tls.client_ca),
+            });
+        }
+        Ok(())
     }
 
     fn open_admin(&self, config: &mut Config) -> Result<(), Complaint> {

@@ -16,6 +16,8 @@ use super::balance::open_admin;
 use super::balance::seed;
 use super::exit::Exit;
 use super::exit::Failure;
+use super::identity;
+use super::identity::Identities;
 use super::process;
 use crate::base::time::Span;
 use crate::config::AdminAddress;
@@ -42,9 +44,11 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     let mut kernel = kernels.remove(0);
     let mut others = kernels;
     let client_tls = all_client_tls(&config)?;
+    let identities = identity::all(&config)?;
     let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;
     engine.join(0, config.workers);
+    identities.put_on(&mut engine);
     // What was left to the system to choose has to be the same for all.
     for (listener, address) in config.listeners.iter_mut().zip(engine.addresses()) {
         listener.listen = address;
@@ -52,9 +56,10 @@ pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     let threads: Vec<JoinHandle<Result<Exit, Failure>>> = others
         .drain(..)
         .enumerate()
-        .map(|(at, kernel)| start(at + 1, kernel, &config))
+        .map(|(at, kernel)| start(at + 1, kernel, &config, identities.clone()))
         .collect::<Result<_, _>>()?;
     announce(&config, &engine);
+    identities.warn();
     if let Some(admin) = &config.admin {
         open_admin(admin, &config, &mut engine, &mut kernel)?;
         log::warn!(
@@ -112,6 +117,7 @@ fn start(
     worker: usize,
     mut kernel: MioKernel,
     config: &Config,
+    identities: Identities,
 ) -> Result<JoinHandle<Result<Exit, Failure>>, Failure> {
     let config = config.clone();
     let (started, listens) = mpsc::channel();
@@ -124,6 +130,7 @@ fn start(
         match engine {
             Ok(mut engine) => {
                 engine.join(worker, config.workers);
+                identities.put_on(&mut engine);
                 let _ = started.send(Ok(()));
                 lived(&mut engine, &mut kernel)
             }

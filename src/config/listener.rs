@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::base::time::Span;
 use crate::limits;
@@ -19,6 +20,8 @@ pub struct Listener {
     pub mode: Mode,
     /// Who serves: a position in [`super::Config::pools`], always a valid one. Default: the first.
     pub pool: usize,
+    /// How clients are spoken TLS to. Default: not at all.
+    pub tls: Option<ListenerTls>,
     /// How large a request may be.
     pub limits: Limits,
     /// How long to wait for clients.
@@ -47,6 +50,7 @@ impl Default for Listener {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
             mode: Mode::Http,
             pool: 0,
+            tls: None,
             limits: Limits::default(),
             timeouts: ClientTimeouts::default(),
             trusted_proxies: Vec::new(),
@@ -74,6 +78,25 @@ impl Mode {
             Self::Tcp => "tcp",
         }
     }
+}
+
+/// How clients are spoken TLS to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// At least one. The name that a client asks for picks; the first is the default.
+    pub certificates: Vec<CertificateFiles>,
+    /// PEM certificates of authorities, one of which has to have signed the certificate that a
+    /// client shows. Default: none, and clients show none.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// The files of a certificate, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
 }
 
 /// How large a request may be.

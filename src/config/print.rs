@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::fmt::Write;
+use std::path::Path;
 
 use super::Backend;
 use super::Config;
 use super::HostPolicy;
 use super::Listener;
+use super::ListenerTls;
 use super::Pool;
 use super::Probe;
 
@@ -41,6 +43,7 @@ fn listener(out: &mut Text, listener: &Listener, pool: &str) {
     out.text("listen", listener.listen);
     out.text("mode", listener.mode.name());
     out.text("pool", pool);
+    tls(out, listener.tls.as_ref());
     out.list("trusted_proxies", &listener.trusted_proxies);
     out.text("forwarded", listener.forwarded.name());
     out.header("[listener.limits]");
@@ -56,6 +59,20 @@ fn listener(out: &mut Text, listener: &Listener, pool: &str) {
         ("tunnel", timeouts.tunnel),
     ] {
         out.text(key, span);
+    }
+}
+
+fn tls(out: &mut Text, tls: Option<&ListenerTls>) {
+    let certificates = tls.map_or(&[][..], |tls| &tls.certificates);
+    let quoted = |path: &Path| Quoted(&path.display().to_string()).to_string();
+    let all = certificates.iter().map(|one| {
+        let (cert, key) = (quoted(&one.cert), quoted(&one.key));
+        format!("{{ cert = {cert}, key = {key} }}")
+    });
+    let all: Vec<String> = all.collect();
+    out.key("tls", format_args!("[{}]", all.join(", ")));
+    if let Some(path) = tls.and_then(|tls| tls.client_ca.as_ref()) {
+        out.text("client_ca", path.display());
     }
 }
 
@@ -186,6 +203,8 @@ mod tests {
         name = "first"
         listen = "[::1]:8080"
         pool = "b.c"
+        tls = [{ cert = "a \"b\".pem", key = "a.key" }, { key = "b", cert = "c" }]
+        client_ca = "d.pem"
         trusted_proxies = ["10.0.0.0/8", "::1"]
         forwarded = "both"
         limits = { request_head = "4097B" }

@@ -170,8 +170,8 @@ impl Engine {
         self.hub.peers.rotate(worker, of);
     }
 
-    /// From here on clients that connect to the listener at that position are spoken TLS to. The
-    /// program has no option for this yet; tests call it before the first turn.
+    /// From here on clients that connect to the listener at that position are spoken TLS to. To be
+    /// called before the first turn.
     pub fn terminate(&mut self, listener: usize, tls: ServerTls) {
         if let Some(listener) = self.hub.listeners.get_mut(listener) {
             listener.tls = Some(tls);

@@ -7,6 +7,8 @@
 //! for the dates in certificates and its random source for keys; nothing else is ambient.
 
 pub mod channel;
+mod doorman;
+mod identity;
 pub mod machine;
 
 use std::fmt;
@@ -36,7 +38,12 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::limits;
 use channel::Channel;
+use doorman::Doorman;
 use machine::Machine;
+
+pub use identity::Credential;
+pub use identity::Identity;
+pub use identity::Lapse;
 
 /// How to speak TLS to servers: whom to trust, and the sessions that can be resumed. One serves
 /// all backends of a pool; cloning it is cheap and shares the sessions, which are kept by server
@@ -113,37 +120,17 @@ impl Source for Arc<ClientConfig> {
     }
 }
 
-/// How to speak TLS to clients: one certificate chain and its key, for all names.
+/// How to speak TLS to clients. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     source: Rc<dyn Source>,
 }
 
 impl ServerTls {
-    /// The chain in `certificate_pem`, leaf first, with the key in `key_pem` (PKCS#8, PKCS#1 or
-    /// SEC1). Clients resume with tickets whose key turns over every six hours.
-    ///
-    /// # Errors
-    /// If there is no certificate or key, one cannot be read, or they do not belong together.
-    pub fn new(certificate_pem: &[u8], key_pem: &[u8]) -> Result<Self, TlsSetupError> {
-        let config = Self::settings(certificate_pem, key_pem)?;
-        Ok(Self::simulated(Rc::new(Arc::new(config))))
-    }
-
-    fn settings(certificate_pem: &[u8], key_pem: &[u8]) -> Result<ServerConfig, TlsSetupError> {
-        let chain = certificates(certificate_pem)?;
-        let key = private_key(key_pem)?;
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(rustls::ALL_VERSIONS)
-            .map_err(TlsSetupError::library)?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|error| TlsSetupError::BadKey {
-                reason: error.to_string(),
-            })?;
-        config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
-        config.ticketer = ring::Ticketer::new().map_err(TlsSetupError::library)?;
-        Ok(config)
+    /// As somebody.
+    #[must_use]
+    pub fn new(identity: &Identity) -> Self {
+        Self::simulated(Rc::new(identity.config()))
     }
 
     /// For tests only: machines from elsewhere, be it the library set up in another way or no
@@ -167,7 +154,7 @@ impl Source for Arc<ServerConfig> {
         let mut connection =
             ServerConnection::new(Self::clone(self)).map_err(TlsSetupError::library)?;
         connection.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
-        Ok(Box::new(Connection::Server(connection)))
+        Ok(Box::new(Doorman::new(Connection::Server(connection))))
     }
 }
 
@@ -297,6 +284,14 @@ fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsSetupErr
 }
 
 fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
+    if text
+        .windows(ENCRYPTED.len())
+        .any(|found| found == ENCRYPTED)
+    {
+        return Err(TlsSetupError::BadKey {
+            reason: "it is encrypted".to_owned(),
+        });
+    }
     let key = PrivateKeyDer::pem_slice_iter(text).next();
     key.ok_or(TlsSetupError::NoKey)?
         .map_err(|error| TlsSetupError::BadKey {
@@ -315,6 +310,9 @@ fn add_roots(roots: &mut RootCertStore, text: &[u8]) -> Result<(), TlsSetupError
     }
     Ok(())
 }
+
+/// In the label of PKCS#8 (RFC 7468 section 11), and in the head of older forms.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 /// RFC 7301 section 6. A server that wants none of the protocols offered must refuse, so only
 /// what we speak is offered.

@@ -1,15 +1,18 @@
 //! `[[listener]]`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::flaw::Flaw;
 use super::node::Node;
 use super::node::Only;
 use super::node::Section;
+use crate::config::CertificateFiles;
 use crate::config::ClientTimeouts;
 use crate::config::Forwarded;
 use crate::config::Limits;
 use crate::config::Listener;
+use crate::config::ListenerTls;
 use crate::config::Mode;
 use crate::config::text;
 use crate::config::words::closest;
@@ -64,6 +67,7 @@ impl<'a> Written<'a> {
         section.set("forwarded", &mut listener.forwarded, |node| {
             node.choice(&Forwarded::ALL, Forwarded::name)
         })?;
+        listener.tls = tls(section)?;
         section.set("limits", &mut listener.limits, limits)?;
         section.set("timeout", &mut listener.timeouts, timeouts)?;
         Ok(Self {
@@ -128,6 +132,46 @@ fn free(address: SocketAddr, others: &[Written<'_>], node: Node<'_>) -> Result<(
     })
 }
 
+/// Certificates, and whose clients have to show some.
+fn tls(section: Section<'_>) -> Result<Option<ListenerTls>, Flaw> {
+    let mut certificates = Vec::new();
+    if let Some(node) = section.get("tls") {
+        for one in node.list()? {
+            certificates.push(certificate(one)?);
+        }
+    }
+    let path = |node: Node<'_>| node.text("clients.pem").map(PathBuf::from);
+    let client_ca = match section.get("client_ca") {
+        Some(node) if certificates.is_empty() => {
+            let instead = "add tls = [{ cert = \"site.pem\", key = \"site.key\" }]";
+            return Err(node.flaw(format!("client_ca without tls; {instead}")));
+        }
+        node => node.map(path).transpose()?,
+    };
+    let tls = ListenerTls {
+        certificates,
+        client_ca,
+    };
+    Ok((!tls.certificates.is_empty()).then_some(tls))
+}
+
+fn certificate(node: Node<'_>) -> Result<CertificateFiles, Flaw> {
+    let section = node.section("tls", &["cert", "key"])?;
+    let path = |key: &str, example: &str| {
+        let missing = || {
+            node.flaw(format!(
+                "a certificate without {key}; add {key} = \"{example}\""
+            ))
+        };
+        let text = section.get(key).ok_or_else(missing)?.text(example)?;
+        Ok(PathBuf::from(text))
+    };
+    Ok(CertificateFiles {
+        cert: path("cert", "site.pem")?,
+        key: path("key", "site.key")?,
+    })
+}
+
 fn limits(node: Node<'_>) -> Result<Limits, Flaw> {
     let section: Section<'_> = node.section("limits", LIMITS)?;
     section.only(LIMITS_ABSENT)?;
@@ -182,8 +226,6 @@ const KEYS: &[&str] = &[
 ];
 
 const ABSENT: &[(&str, Only)] = &[
-    ("tls", Only::Nothing),
-    ("client_ca", Only::Nothing),
     ("accept_proxy", Only::False),
     ("request_id", Only::Text("off")),
     ("allow", Only::Nothing),

@@ -44,6 +44,8 @@ log_level = "warn"
 name = "plain"
 listen = ":8001"
 pool = "two"
+tls = [{ cert = "a.pem", key = "${PORT}.key" }, { cert = "b.pem", key = "b.key" }]
+client_ca = "ca.pem"
 trusted_proxies = ["10.0.0.0/8"]
 forwarded = "rfc7239"
 [listener.limits]
@@ -89,6 +91,12 @@ backends = ["c:1"]
     );
     assert_eq!(plain.listen.to_string(), "0.0.0.0:8001");
     assert_eq!(plain.trusted_proxies[0].to_string(), "10.0.0.0/8");
+    let tls = plain.tls.as_ref().unwrap();
+    let files = tls.certificates.iter().map(|one| [&one.cert, &one.key]);
+    let files: Vec<&str> = files.flatten().map(|path| path.to_str().unwrap()).collect();
+    assert_eq!(files, ["a.pem", "9001.key", "b.pem", "b.key"]);
+    assert_eq!(tls.client_ca.as_deref(), Some("ca.pem".as_ref()));
+    assert_eq!(second.tls, None);
     assert_eq!(plain.forwarded, Forwarded::Rfc7239);
     assert_eq!(plain.limits.request_head, 8192);
     assert_eq!(plain.limits.headers, 50);
@@ -306,6 +314,22 @@ const FLAWS: &[(&str, &str)] = &[
     (
         "[[listener]]\nforwarded = \"none\"",
         "2:13: \"none\" is not known; write x-forwarded, rfc7239, both, off",
+    ),
+    (
+        "[[listener]]\ntls = [{ cert = \"a.pem\" }]",
+        "2:8: a certificate without key; add key = \"site.key\"",
+    ),
+    (
+        "[[listener]]\ntls = [{ certificate = \"a.pem\" }]",
+        "2:10: unknown key \"certificate\"; tls takes cert, key",
+    ),
+    (
+        "[[listener]]\ntls = \"a.pem\"",
+        "2:7: this is text, write a list, in brackets",
+    ),
+    (
+        "[[listener]]\nclient_ca = \"a.pem\"",
+        "2:13: client_ca without tls; add tls = [{ cert = \"site.pem\", key = \"site.key\" }]",
     ),
     (
         "[[listener]]\nrate_limit = \"100/s\"",

@@ -138,6 +138,16 @@ pub(super) fn complaint(id: PeerId, words: &str, hub: &mut Hub) {
     }
 }
 
+/// What TLS says about a client that is gone.
+pub(super) fn refused(slot: &Slot, hub: &mut Hub) {
+    let Some(words) = slot.client.complaint() else {
+        return;
+    };
+    if let Some(swallowed) = hub.gate.admit(6, hub.now) {
+        log::info!("client {}: TLS: {words}{}", slot.from, more(swallowed));
+    }
+}
+
 /// Counts, keeps and says it if tidegate answered itself or an answer was cut.
 pub(super) fn incident(slot: &mut Slot, hub: &mut Hub) {
     let Some(incident) = slot.session.incident() else {

@@ -56,6 +56,18 @@ impl Can {
         Self(self.0 | (stuck as u16) << (7 + side.index()))
     }
 
+    /// With a client that has yet to agree on TLS, or not.
+    #[must_use]
+    pub const fn with_greeting(self, going_on: bool) -> Self {
+        Self(self.0 | (going_on as u16) << 9)
+    }
+
+    /// TLS with the client is still being agreed on; reading goes on with that.
+    #[must_use]
+    pub const fn greeting(self) -> bool {
+        self.0 >> 9 & 1 == 1
+    }
+
     /// A read from `side` may give something.
     #[must_use]
     pub const fn read(self, side: Side) -> bool {

@@ -18,11 +18,11 @@ use rustls::server::ResolvesServerCert;
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 
-use super::ALPN_HTTP_1_1;
-use super::TlsSetupError;
-use super::add_roots;
-use super::certificates;
-use super::private_key;
+use super::pem::ALPN_HTTP_1_1;
+use super::pem::TlsSetupError;
+use super::pem::add_roots;
+use super::pem::certificates;
+use super::pem::private_key;
 
 /// A certificate chain with its key.
 #[derive(Clone, Debug)]
@@ -245,10 +245,10 @@ fn lapse(leaf: &webpki::EndEntityCert<'_>) -> Option<Lapse> {
 
 /// The library's words are for those who write programs.
 fn reason(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InconsistentKeys(_) => "it belongs to another certificate".to_owned(),
-        other => other.to_string(),
+    if matches!(error, rustls::Error::InconsistentKeys(_)) {
+        return "it belongs to another certificate".to_owned();
     }
+    error.to_string()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod channel;
 mod doorman;
 mod identity;
 pub mod machine;
+mod pem;
 
 use std::fmt;
 use std::rc::Rc;
@@ -31,19 +32,20 @@ use rustls::crypto;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::UnixTime;
-use rustls::pki_types::pem::PemObject;
 
 use crate::limits;
 use channel::Channel;
 use doorman::Doorman;
 use machine::Machine;
+use pem::ALPN_HTTP_1_1;
+use pem::add_roots;
 
 pub use identity::Credential;
 pub use identity::Identity;
 pub use identity::Lapse;
+pub use pem::TlsSetupError;
 
 /// How to speak TLS to servers: whom to trust, and the sessions that can be resumed. One serves
 /// all backends of a pool; cloning it is cheap and shares the sessions, which are kept by server
@@ -169,63 +171,6 @@ pub trait Source: fmt::Debug {
     fn machine(&self, server_name: &str) -> Result<Box<dyn Machine>, TlsSetupError>;
 }
 
-/// Why TLS could not be set up from what the user gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TlsSetupError {
-    /// The PEM text holds no certificate.
-    NoCertificate,
-    /// One certificate of the PEM text cannot be read.
-    BadCertificate {
-        /// Which, counted from 1.
-        position: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The PEM text holds no private key.
-    NoKey,
-    /// The private key cannot be read or used, or belongs to another certificate.
-    BadKey {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The server's name is neither a DNS name nor an IP address.
-    BadServerName,
-    /// The library could not start, for want of randomness or by a bug of ours.
-    Library {
-        /// In its words.
-        reason: String,
-    },
-}
-
-impl TlsSetupError {
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the shape that map_err wants"
-    )]
-    fn library(error: rustls::Error) -> Self {
-        Self::Library {
-            reason: error.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for TlsSetupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoCertificate => f.write_str("no certificate in the PEM text"),
-            Self::BadCertificate { position, reason } => {
-                write!(f, "certificate {position} of the PEM text: {reason}")
-            }
-            Self::NoKey => f.write_str("no private key in the PEM text"),
-            Self::BadKey { reason } => write!(f, "the private key: {reason}"),
-            Self::BadServerName => f.write_str("neither a DNS name nor an IP address"),
-            Self::Library { reason } => write!(f, "TLS: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for TlsSetupError {}
-
 /// Takes every certificate, which leaves the connection open to whoever sits in between. The
 /// signatures are checked all the same: to show a certificate without its key is a bug, not
 /// a private authority.
@@ -268,55 +213,6 @@ impl ServerCertVerifier for AnyCertificate {
         self.algorithms.supported_schemes()
     }
 }
-
-fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
-    let mut found = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(text) {
-        found.push(certificate.map_err(|error| TlsSetupError::BadCertificate {
-            position: found.len() + 1,
-            reason: error.to_string(),
-        })?);
-    }
-    if found.is_empty() {
-        return Err(TlsSetupError::NoCertificate);
-    }
-    Ok(found)
-}
-
-fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
-    if text
-        .windows(ENCRYPTED.len())
-        .any(|found| found == ENCRYPTED)
-    {
-        return Err(TlsSetupError::BadKey {
-            reason: "it is encrypted".to_owned(),
-        });
-    }
-    let key = PrivateKeyDer::pem_slice_iter(text).next();
-    key.ok_or(TlsSetupError::NoKey)?
-        .map_err(|error| TlsSetupError::BadKey {
-            reason: error.to_string(),
-        })
-}
-
-fn add_roots(roots: &mut RootCertStore, text: &[u8]) -> Result<(), TlsSetupError> {
-    for (index, certificate) in certificates(text)?.into_iter().enumerate() {
-        roots
-            .add(certificate)
-            .map_err(|error| TlsSetupError::BadCertificate {
-                position: index + 1,
-                reason: error.to_string(),
-            })?;
-    }
-    Ok(())
-}
-
-/// In the label of PKCS#8 (RFC 7468 section 11), and in the head of older forms.
-const ENCRYPTED: &[u8] = b"ENCRYPTED";
-
-/// RFC 7301 section 6. A server that wants none of the protocols offered must refuse, so only
-/// what we speak is offered.
-const ALPN_HTTP_1_1: &[u8] = b"http/1.1";
 
 #[cfg(test)]
 pub(crate) mod fixture_tests;

@@ -18,6 +18,8 @@ use super::fixture_tests::Authority;
 use super::fixture_tests::pair;
 use super::fixture_tests::pem;
 use super::fixture_tests::server as served;
+use super::pem::certificates;
+use super::pem::private_key;
 use super::*;
 use crate::base::Fault;
 use crate::base::TlsFault;

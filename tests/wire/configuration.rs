@@ -9,17 +9,17 @@ use crate::origin::Origin;
 
 /// A file that is gone with the test.
 #[derive(Debug)]
-struct File(PathBuf);
+pub(crate) struct File(PathBuf);
 
 impl File {
-    fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
         let name = format!("tidegate-{}-{name}.toml", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::write(&path, content).expect("a directory for temporary files");
         Self(path)
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.to_str().expect("no odd names here")
     }
 }

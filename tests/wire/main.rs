@@ -24,6 +24,7 @@ mod process;
 mod proxying;
 mod secure_origin;
 mod tcp;
+mod terminate;
 mod tls;
 mod upgrade;
 mod workers;

@@ -148,15 +148,9 @@ fn every_kind_of_key_in_its_usual_forms() {
         let both = format!("{certificate}{text}");
         Credential::read(both.as_bytes(), both.as_bytes()).unwrap();
     }
-    for (name, label) in [("RSA PRIVATE KEY", "Pkcs1"), ("EC PRIVATE KEY", "Sec1")] {
-        let read = private_key(pem(name, b"x").as_bytes()).unwrap();
-        let found = match read {
-            PrivateKeyDer::Pkcs1(_) => "Pkcs1",
-            PrivateKeyDer::Sec1(_) => "Sec1",
-            _ => "another",
-        };
-        assert_eq!(found, label);
-    }
+    let read = |label| private_key(pem(label, b"x").as_bytes()).unwrap();
+    assert!(matches!(read("RSA PRIVATE KEY"), PrivateKeyDer::Pkcs1(_)));
+    assert!(matches!(read("EC PRIVATE KEY"), PrivateKeyDer::Sec1(_)));
 }
 
 #[test]

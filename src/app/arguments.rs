@@ -11,6 +11,7 @@ use super::demo;
 use super::origin;
 use super::settings::Settings;
 use crate::base::time::Span;
+use crate::config::Address;
 use crate::config::Config;
 use crate::config::text;
 use crate::config::text::Complaint;
@@ -275,16 +276,19 @@ impl Draft {
             Task::Balance => Command::Balance(self.balance()?),
             Task::Demo => Command::Demo(self.demo.clone()),
             Task::Ctl => {
-                if let Some(admin) = self.settings.admin() {
-                    self.ctl.admin = admin.clone();
-                }
+                self.ctl.admin = self.settings.admin().cloned();
                 self.ctl.check()?;
                 Command::Ctl(self.ctl.clone())
             }
             Task::Origin => {
                 match self.settings.listeners() {
                     [] => {}
-                    [address] => self.origin.listen = *address,
+                    [Address::Tcp(address)] => self.origin.listen = *address,
+                    [file @ Address::Unix(_)] => {
+                        let instead = "an origin has an address, write IP:PORT";
+                        let file = file.to_string();
+                        return Err(Complaint::new("--listen with a file", &file, instead));
+                    }
                     [.., last] => {
                         let instead = "an origin has one address, start another origin";
                         let last = last.to_string();

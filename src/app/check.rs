@@ -45,7 +45,7 @@ pub(super) fn words(config: &Config, found: Vec<String>) -> String {
 }
 
 fn listener(listener: &Listener, config: &Config, lines: &mut Vec<String>) {
-    let (name, listen, mode) = (&listener.name, listener.listen, listener.mode.name());
+    let (name, listen, mode) = (&listener.name, &listener.listen, listener.mode.name());
     let pool = &config.pools[listener.pool].name;
     lines.push(format!(
         "listener {name}: {mode} on {listen} for pool {pool}"

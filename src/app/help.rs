@@ -37,7 +37,7 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
   -V, --version
   -h, --help
 
-ADDR is IP:PORT, localhost:PORT or :PORT. DUR is 250ms, 2s, 1m or 1h.
+ADDR is IP:PORT, localhost:PORT, :PORT or unix:/path. DUR is 250ms, 2s, 1m or 1h.
 Signals: TERM and INT end it after running requests, a second one or QUIT at once.
 Exit: 0 clean, 1 failed at run time, 2 wrong arguments or file, 3 cut somebody off.
 

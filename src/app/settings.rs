@@ -1,10 +1,9 @@
 //! What the command line says of the balancer, on top of every default or of a file.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::config::Address;
 use crate::config::Admin;
-use crate::config::AdminAddress;
 use crate::config::CertificateFiles;
 use crate::config::Config;
 use crate::config::Listener;
@@ -21,10 +20,10 @@ use crate::config::url;
 pub(super) struct Settings {
     /// Options with their values, which are known to be good, in order.
     options: Vec<(&'static str, String)>,
-    listeners: Vec<SocketAddr>,
+    listeners: Vec<Address>,
     mode: Option<Mode>,
     workers: Option<usize>,
-    admin: Option<AdminAddress>,
+    admin: Option<Address>,
     /// Files of certificates, and those of their keys.
     tls: [Vec<PathBuf>; 2],
     pub(super) backends: Vec<String>,
@@ -34,8 +33,8 @@ impl Settings {
     /// An option and its value, which is empty for one that takes none.
     pub(super) fn option(&mut self, name: &'static str, value: &str) -> Result<(), Complaint> {
         match name {
-            "listen" => self.listeners.push(text::listen(value)?),
-            "admin" => self.admin = Some(text::admin(value)?),
+            "listen" => self.listeners.push(text::address(value)?),
+            "admin" => self.admin = Some(text::address(value)?),
             "mode" => self.mode = Some(mode(value)?),
             "tls-cert" => self.tls[0].push(PathBuf::from(value)),
             "tls-key" => self.tls[1].push(PathBuf::from(value)),
@@ -49,7 +48,7 @@ impl Settings {
     }
 
     /// The addresses that are named.
-    pub(super) fn listeners(&self) -> &[SocketAddr] {
+    pub(super) fn listeners(&self) -> &[Address] {
         &self.listeners
     }
 
@@ -127,7 +126,7 @@ impl Settings {
     }
 
     /// The admin interface that is named.
-    pub(super) const fn admin(&self) -> Option<&AdminAddress> {
+    pub(super) const fn admin(&self) -> Option<&Address> {
         self.admin.as_ref()
     }
 
@@ -200,9 +199,9 @@ impl Settings {
             );
             return Err(Complaint::new("which listener", &place, instead).under("--listen"));
         }
-        let named = |(at, listen): (usize, &SocketAddr)| Listener {
+        let named = |(at, listen): (usize, &Address)| Listener {
             name: name(&model.name, at),
-            listen: *listen,
+            listen: listen.clone(),
             ..model.clone()
         };
         config.listeners = self.listeners.iter().enumerate().map(named).collect();

@@ -20,9 +20,10 @@ use super::identity;
 use super::identity::Identities;
 use super::process;
 use crate::base::time::Span;
-use crate::config::AdminAddress;
+use crate::config::Address;
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::engine::StartError;
 use crate::engine::kernel::Kernel;
 use crate::os;
 use crate::os::MioKernel;
@@ -31,14 +32,17 @@ use crate::os::MioKernel;
 pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
     fit(&mut config);
     let mut kernels = kernels(config.workers)?;
-    let listeners = config.listeners.iter().map(|listener| listener.listen);
-    let admin = config.admin.iter().filter_map(|admin| match &admin.listen {
-        AdminAddress::Tcp(address) => Some(*address),
-        AdminAddress::Unix(_) => None,
-    });
+    let listeners = config.listeners.iter().map(|listener| &listener.listen);
+    let admin = config.admin.iter().map(|admin| &admin.listen);
     for address in listeners.chain(admin) {
-        os::check_free(address)
-            .map_err(|error| Failure::run_time(&crate::engine::StartError { address, error }))?;
+        // A file is shared by being opened once; who opens it finds out.
+        let Address::Tcp(socket_address) = address else {
+            continue;
+        };
+        os::check_free(*socket_address).map_err(|error| {
+            let address = address.clone();
+            Failure::run_time(&StartError { address, error })
+        })?;
     }
     // The first one is there, however few are wanted.
     let mut kernel = kernels.remove(0);

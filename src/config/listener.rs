@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::Address;
+use crate::base::NO_ADDRESS;
 use crate::base::time::Span;
 use crate::limits;
 
@@ -14,8 +16,9 @@ use crate::limits;
 pub struct Listener {
     /// What people call it; no two are equal. Default: `web`.
     pub name: String,
-    /// The address; port 0 lets the system choose. Default: `127.0.0.1:8000`.
-    pub listen: SocketAddr,
+    /// The address; port 0 lets the system choose. A file may be connected to by everybody who can
+    /// reach it. Default: `127.0.0.1:8000`.
+    pub listen: Address,
     /// What is balanced. Default: [`Mode::Http`].
     pub mode: Mode,
     /// Who serves: a position in [`super::Config::pools`], always a valid one. Default: the first.
@@ -37,7 +40,7 @@ impl Listener {
     #[must_use]
     pub fn at(listen: SocketAddr) -> Self {
         Self {
-            listen,
+            listen: Address::Tcp(listen),
             ..Self::default()
         }
     }
@@ -47,7 +50,7 @@ impl Default for Listener {
     fn default() -> Self {
         Self {
             name: "web".to_owned(),
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
+            listen: Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8000))),
             mode: Mode::Http,
             pool: 0,
             tls: None,
@@ -174,7 +177,7 @@ impl Forwarded {
     }
 }
 
-/// The addresses that begin with the same bits: `10.0.0.0/8`.
+/// The addresses that begin with the same bits, like `10.0.0.0/8`, or whoever has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -182,6 +185,13 @@ pub struct Network {
 }
 
 impl Network {
+    /// Who comes through a socket in the file system, and so has no address: `unix:`.
+    pub const UNIX: Self = Self {
+        address: NO_ADDRESS,
+        // More than any address has.
+        bits: u8::MAX,
+    };
+
     /// `None` if there are more bits than an address has, or if bits behind them are set.
     #[must_use]
     pub fn new(address: IpAddr, bits: u8) -> Option<Self> {
@@ -190,9 +200,13 @@ impl Network {
         fits.then_some(Self { address, bits })
     }
 
-    /// Whether `address` is one of these; an IPv4 one in the clothes of IPv6 is what it is.
+    /// Whether `address` is one of these; an IPv4 one in the clothes of IPv6 is what it is, and
+    /// [`NO_ADDRESS`] in none but [`Network::UNIX`].
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
+        if address == NO_ADDRESS || *self == Self::UNIX {
+            return address == NO_ADDRESS && *self == Self::UNIX;
+        }
         let address = address.to_canonical();
         let width = if address.is_ipv4() { 32 } else { 128 };
         address.is_ipv4() == self.address.is_ipv4()
@@ -202,6 +216,9 @@ impl Network {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::UNIX {
+            return f.write_str("unix:");
+        }
         write!(f, "{}/{}", self.address, self.bits)
     }
 }
@@ -235,6 +252,9 @@ mod tests {
             ("10.0.0.0", 8, "11.0.0.0", false),
             ("10.0.0.0", 8, "::ffff:10.1.1.1", true),
             ("0.0.0.0", 0, "203.0.113.9", true),
+            ("0.0.0.0", 0, "0.0.0.0", false),
+            ("0.0.0.0", 32, "0.0.0.0", false),
+            ("0.0.0.0", 32, "127.0.0.1", false),
             ("0.0.0.0", 0, "2001:db8::1", false),
             ("192.0.2.7", 32, "192.0.2.7", true),
             ("192.0.2.7", 32, "192.0.2.6", false),
@@ -250,6 +270,16 @@ mod tests {
             let found = network.contains(address.parse().unwrap());
             assert_eq!(found, expected, "{address} in {network}");
         }
+    }
+
+    #[test]
+    fn who_has_no_address_is_in_one_network_only() {
+        let unix = Network::UNIX;
+        assert!(unix.contains(NO_ADDRESS));
+        assert!(!unix.contains("127.0.0.1".parse().unwrap()));
+        assert!(!unix.contains("::".parse().unwrap()));
+        assert_eq!(unix.to_string(), "unix:");
+        assert_eq!(crate::config::text::network("unix:"), Ok(unix));
     }
 
     #[test]

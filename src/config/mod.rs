@@ -4,6 +4,7 @@
 //! Layer 1, pure: no file, socket or clock. The command line and the text of a file come from
 //! `app`; [`text`], [`url`] and [`mod@file`] make values of them; the engine reads these.
 
+mod address;
 mod admin;
 mod backend;
 pub mod file;
@@ -16,8 +17,8 @@ pub mod words;
 
 use crate::base::time::Span;
 
+pub use address::Address;
 pub use admin::Admin;
-pub use admin::AdminAddress;
 pub use backend::Backend;
 pub use backend::Host;
 pub use backend::Scheme;

@@ -40,7 +40,7 @@ pub fn print(config: &Config) -> String {
 fn listener(out: &mut Text, listener: &Listener, pool: &str) {
     out.header("[[listener]]");
     out.text("name", &listener.name);
-    out.text("listen", listener.listen);
+    out.text("listen", &listener.listen);
     out.text("mode", listener.mode.name());
     out.text("pool", pool);
     tls(out, listener.tls.as_ref());
@@ -210,8 +210,9 @@ mod tests {
         limits = { request_head = "4097B" }
         timeout = { head = "1s", idle = "2s", read = "3s", write = "4s", tunnel = "5h" }
         [[listener]]
-        listen = ":81"
+        listen = "unix:/run/a b.sock"
         pool = "a"
+        trusted_proxies = ["unix:", "0.0.0.0/0"]
         [pool.a]
         backends = ["tcp://x:1"]
         [pool."b.c"]

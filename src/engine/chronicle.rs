@@ -9,6 +9,7 @@ use super::kernel::Word;
 use super::recent::Trouble;
 use super::recent::What;
 use super::slot::Slot;
+use crate::base::Caller;
 use crate::base::Fault;
 use crate::base::time::Span;
 use crate::peers::PeerId;
@@ -144,7 +145,8 @@ pub(super) fn refused(slot: &Slot, hub: &mut Hub) {
         return;
     };
     if let Some(swallowed) = hub.gate.admit(6, hub.now) {
-        log::info!("client {}: TLS: {words}{}", slot.from, more(swallowed));
+        let from = Caller(slot.from);
+        log::info!("client {from}: TLS: {words}{}", more(swallowed));
     }
 }
 
@@ -214,7 +216,8 @@ pub(super) fn accept_trouble(fault: Fault, hub: &mut Hub) {
 
 /// A client is gone. Only what it may complain about is worth a line.
 pub(super) fn dismissed(from: SocketAddr, outcome: Outcome, hub: &mut Hub) {
-    log::trace!("client {from}: {outcome:?}");
+    let name = Caller(from);
+    log::trace!("client {name}: {outcome:?}");
     if !matches!(outcome, Outcome::Done | Outcome::Idle) {
         hub.recent.note(Trouble {
             at: hub.now,
@@ -232,7 +235,7 @@ pub(super) fn dismissed(from: SocketAddr, outcome: Outcome, hub: &mut Hub) {
         | Outcome::NoServer(_) => return,
     };
     if let Some(swallowed) = hub.gate.admit(0, hub.now) {
-        log::info!("client {from} was cut off: {why}{}", more(swallowed));
+        log::info!("client {name} was cut off: {why}{}", more(swallowed));
     }
 }
 

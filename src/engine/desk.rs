@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::hub::Owner;
 use super::kernel::Kernel;
+use super::kernel::Reach;
 use super::link::Effort;
 use super::link::Link;
 use super::link::Progress;
@@ -28,7 +29,7 @@ use crate::base::Side;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::base::time::Span;
-use crate::config::AdminAddress;
+use crate::config::Address;
 use crate::limits;
 
 impl Engine {
@@ -42,11 +43,11 @@ impl Engine {
         kernel: &mut dyn Kernel,
     ) -> io::Result<Option<SocketAddr>> {
         let (socket, address) = match &setup.address {
-            AdminAddress::Tcp(address) => {
+            Address::Tcp(address) => {
                 let socket = kernel.listen(*address)?;
                 (socket, Some(kernel.local_address(socket)?))
             }
-            AdminAddress::Unix(path) => (kernel.listen_unix(path)?, None),
+            Address::Unix(path) => (kernel.listen_unix(path, Reach::Owner)?, None),
         };
         self.hub.own(socket, Owner::Admin);
         self.hub.office = Some(Office {

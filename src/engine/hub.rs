@@ -1,7 +1,6 @@
 //! Everything of the engine but its sessions, so that one session and the rest can be changed at
 //! once: who owns which socket, the servers, the pools, the queues.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::counters::Books;
@@ -24,6 +23,7 @@ use crate::base::spare::Spare;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::base::timers::Timers;
+use crate::config::Address;
 use crate::config::Health;
 use crate::config::HostPolicy;
 use crate::config::Mode;
@@ -64,7 +64,7 @@ pub(super) struct Parked {
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) socket: Socket,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) ready: bool,
     pub(super) mode: Mode,
     pub(super) pool: PoolId,

@@ -2,7 +2,6 @@
 //! an engine from outside.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::counters::Books;
@@ -14,11 +13,13 @@ use super::hub::Names;
 use super::hub::Owner;
 use super::hub::Rules;
 use super::kernel::Kernel;
+use super::kernel::Reach;
 use super::names;
 use super::pipes::Stock;
 use super::recent::Recent;
 use super::recent::Trouble;
 use super::turn::Engine;
+use crate::base::Socket;
 use crate::base::arena::Arena;
 use crate::base::buffer::Pool;
 use crate::base::queue::Queue;
@@ -26,6 +27,7 @@ use crate::base::random::Random;
 use crate::base::spare::Spare;
 use crate::base::timers::Timers;
 use crate::config;
+use crate::config::Address;
 use crate::config::Config;
 use crate::config::Mode;
 use crate::config::Scheme;
@@ -43,7 +45,7 @@ use crate::tls::ServerTls;
 #[derive(Debug)]
 pub struct StartError {
     /// The address that could not be listened on.
-    pub address: SocketAddr,
+    pub address: Address,
     /// What the system said.
     pub error: io::Error,
 }
@@ -181,11 +183,11 @@ impl Engine {
 
     /// Where the listeners really are, in the order of the configuration.
     #[must_use]
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub fn addresses(&self) -> Vec<Address> {
         self.hub
             .listeners
             .iter()
-            .map(|listener| listener.address)
+            .map(|listener| listener.address.clone())
             .collect()
     }
 
@@ -244,11 +246,11 @@ impl Engine {
 fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, StartError> {
     let mut listeners: Vec<Listener> = Vec::with_capacity(config.listeners.len());
     for wanted in &config.listeners {
-        let address = wanted.listen;
-        match kernel.listen(address) {
-            Ok(socket) => listeners.push(Listener {
+        let address = wanted.listen.clone();
+        match open_one(&address, kernel) {
+            Ok((socket, address)) => listeners.push(Listener {
                 socket,
-                address: kernel.local_address(socket).unwrap_or(address),
+                address,
                 ready: false,
                 mode: wanted.mode,
                 pool: PoolId(wanted.pool),
@@ -264,6 +266,18 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
         }
     }
     Ok(listeners)
+}
+
+/// Opens a listener, and says where it really is.
+fn open_one(at: &Address, kernel: &mut dyn Kernel) -> io::Result<(Socket, Address)> {
+    match at {
+        Address::Tcp(address) => {
+            let socket = kernel.listen(*address)?;
+            let really = kernel.local_address(socket).unwrap_or(*address);
+            Ok((socket, Address::Tcp(really)))
+        }
+        Address::Unix(path) => Ok((kernel.listen_unix(path, Reach::Everybody)?, at.clone())),
+    }
 }
 
 /// What the pool at that position balances: what its listeners say, or else its backends.
@@ -297,6 +311,14 @@ impl std::fmt::Display for StartError {
         let Self { address, error } = self;
         #[expect(clippy::wildcard_enum_match_arm, reason = "ErrorKind is open-ended")]
         let advice = match error.kind() {
+            io::ErrorKind::AddrInUse if matches!(address, Address::Unix(_)) => {
+                "stop what listens there, or remove what is no socket, or choose another --listen"
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
+                if matches!(address, Address::Unix(_)) =>
+            {
+                "choose a directory that is there and may be written to"
+            }
             io::ErrorKind::AddrInUse => "stop what listens there, or choose another --listen",
             io::ErrorKind::PermissionDenied => "choose a port above 1023, or run with the right",
             io::ErrorKind::AddrNotAvailable => "choose an address of this machine",

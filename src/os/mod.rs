@@ -6,8 +6,9 @@
 //!
 //! What a verb costs in system calls (Linux): `accept` is `accept4` and one `epoll_ctl`;
 //! `connect` is `socket`, one `setsockopt`, `connect` and one `epoll_ctl`; `read`, `write`,
-//! `finish` and `close` are one each. Nothing is ever deregistered: closing the last descriptor
-//! of a socket takes it out of the epoll set (epoll(7), question 6), and none is ever duplicated.
+//! `finish` and `close` are one each. No connection is ever deregistered: closing the last
+//! descriptor of a socket takes it out of the epoll set (epoll(7), question 6), and none of theirs
+//! is ever duplicated.
 //!
 //! SIGPIPE cannot kill us: Rust's runtime ignores it before `main`, and the standard library
 //! sends with `MSG_NOSIGNAL` besides, so a write to a dead peer is `EPIPE`.
@@ -24,9 +25,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::Read;
 use std::io::Write;
-use std::net::Ipv4Addr;
 use std::net::Shutdown;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +47,7 @@ use tokens::WAKE;
 use tokens::packed;
 use tokens::unpacked;
 
+use crate::base::NO_ADDRESS;
 use crate::base::Pipe;
 use crate::base::Socket;
 use crate::base::arena::Arena;
@@ -53,6 +56,7 @@ use crate::base::planted::planted;
 use crate::base::time::Moment;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
+use crate::engine::kernel::Reach;
 use crate::engine::kernel::Ready;
 use crate::engine::kernel::Vitals;
 use crate::engine::kernel::Word;
@@ -76,6 +80,7 @@ pub struct MioKernel {
     resolver: Option<Resolver>,
     mailbox: Option<Mailbox>,
     signals: Option<Signals>,
+    doors: files::Doors,
     started: Instant,
 }
 
@@ -96,6 +101,7 @@ impl MioKernel {
             resolver: None,
             mailbox: None,
             signals: None,
+            doors: files::Doors::default(),
             started: clock(),
         })
     }
@@ -120,8 +126,10 @@ impl MioKernel {
     pub fn introduce(kernels: &mut [Self]) -> io::Result<()> {
         let wakers = kernels.iter_mut().map(Self::waker);
         let mailboxes = Mailbox::all(wakers.collect::<io::Result<_>>()?);
+        let doors = files::Doors::default();
         for (kernel, mailbox) in kernels.iter_mut().zip(mailboxes) {
             kernel.mailbox = Some(mailbox);
+            kernel.doors = doors.clone();
         }
         Ok(())
     }
@@ -215,6 +223,14 @@ impl MioKernel {
         Ok(Socket(key))
     }
 
+    /// Of a connection, whichever kind it is.
+    fn descriptor(&self, socket: Socket) -> io::Result<BorrowedFd<'_>> {
+        match self.sockets.get(socket.0) {
+            Some(Entry::Local(stream)) => Ok(stream.as_fd()),
+            _ => self.stream(socket).map(AsFd::as_fd),
+        }
+    }
+
     fn stream(&self, socket: Socket) -> io::Result<&TcpStream> {
         match self.sockets.get(socket.0) {
             Some(Entry::Stream(stream)) => Ok(stream),
@@ -302,8 +318,8 @@ impl Kernel for MioKernel {
         self.admit(Entry::Listener(TcpListener::from_std(listener)))
     }
 
-    fn listen_unix(&mut self, at: &Path) -> io::Result<Socket> {
-        let file = files::FileListener::open(at)?;
+    fn listen_unix(&mut self, at: &Path, reach: Reach) -> io::Result<Socket> {
+        let file = self.doors.open(at, reach)?;
         self.admit(Entry::File(file))
     }
 
@@ -398,7 +414,10 @@ impl Kernel for MioKernel {
     }
 
     fn close(&mut self, socket: Socket) {
-        self.sockets.remove(socket.0);
+        if let Some(Entry::File(mut file)) = self.sockets.remove(socket.0) {
+            // Another loop may have a descriptor of it, and ours would go on waking this one.
+            let _ = self.poll.registry().deregister(&mut file.listener);
+        }
     }
 
     fn abort(&mut self, socket: Socket) {
@@ -413,15 +432,15 @@ impl Kernel for MioKernel {
     }
 
     fn fill(&mut self, from: Socket, pipe: Pipe, most: usize) -> io::Result<usize> {
-        let stream = self.stream(from)?;
+        let from = self.descriptor(from)?;
         let ends = self.pipes.get(pipe.0).ok_or_else(stale)?;
-        uninterrupted(|| ends.fill(stream, most))
+        uninterrupted(|| ends.fill(from, most))
     }
 
     fn pour(&mut self, pipe: Pipe, to: Socket, most: usize) -> io::Result<usize> {
-        let stream = self.stream(to)?;
+        let to = self.descriptor(to)?;
         let ends = self.pipes.get(pipe.0).ok_or_else(stale)?;
-        uninterrupted(|| ends.pour(stream, most))
+        uninterrupted(|| ends.pour(to, most))
     }
 
     fn burst(&mut self, pipe: Pipe) {
@@ -454,7 +473,7 @@ enum Entry {
 }
 
 /// Where connections of the file system are said to be.
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const NOWHERE: SocketAddr = SocketAddr::new(NO_ADDRESS, 0);
 
 /// A socket of the family of `address`, non-blocking from its birth.
 fn fresh(address: SocketAddr) -> io::Result<socket2::Socket> {

@@ -26,6 +26,7 @@ mod secure_origin;
 mod tcp;
 mod terminate;
 mod tls;
+mod unix;
 mod upgrade;
 mod workers;
 

@@ -12,7 +12,8 @@ use serde_json::json;
 use super::exit::Exit;
 use super::exit::Failure;
 use crate::base::time::Span;
-use crate::config::AdminAddress;
+use crate::config::Address;
+use crate::config::Admin;
 use crate::config::text::Complaint;
 use crate::config::words::closest;
 use client::Client;
@@ -20,8 +21,8 @@ use client::Client;
 /// What shall be done, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Options {
-    /// Where the admin interface is.
-    pub(super) admin: AdminAddress,
+    /// Where the admin interface is, if not where it usually is.
+    pub(super) admin: Option<Address>,
     /// A file with its token.
     pub(super) token_file: Option<PathBuf>,
     /// How long to wait for what is under way.
@@ -69,7 +70,10 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
         Some(path) => Some(super::balance::token(path)?),
         None => None,
     };
-    let client = Client::new(options.admin.clone(), token);
+    let client = Client::new(
+        options.admin.clone().unwrap_or_else(Admin::usual_address),
+        token,
+    );
     let words: Vec<&str> = options.words.iter().map(String::as_str).collect();
     let wait = |name: &str| {
         let span = options.wait.map(|span| format!("?{name}={span}"));

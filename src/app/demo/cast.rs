@@ -27,6 +27,7 @@ use super::script;
 use super::script::Act;
 use crate::base::time::Moment;
 use crate::base::time::Span;
+use crate::config::Address;
 use crate::config::Backend;
 use crate::config::Config;
 use crate::config::Host;
@@ -232,7 +233,11 @@ fn start_balancer(
             other => other,
         }
         .map_err(|failure| failure.error)?;
-        let address = engine.addresses().first().copied();
+        let address = engine.addresses().into_iter().next();
+        let address = address.and_then(|address| match address {
+            Address::Tcp(address) => Some(address),
+            Address::Unix(_) => None,
+        });
         let _ = born.send(address.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into()));
         let mut due = Moment(0);
         while engine.turn(&mut kernel) == Turn::Goes && !is_over.load(Ordering::Relaxed) {

@@ -1,12 +1,12 @@
 //! `[[listener]]`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::flaw::Flaw;
 use super::node::Node;
 use super::node::Only;
 use super::node::Section;
+use crate::config::Address;
 use crate::config::CertificateFiles;
 use crate::config::ClientTimeouts;
 use crate::config::Forwarded;
@@ -49,12 +49,12 @@ impl<'a> Written<'a> {
             )));
         }
         section.set("listen", &mut listener.listen, |node| {
-            let address = node.parsed("127.0.0.1:8000", text::listen)?;
-            free(address, others, node)?;
+            let address = node.parsed("127.0.0.1:8000", text::address)?;
+            free(&address, others, node)?;
             Ok(address)
         })?;
         if section.get("listen").is_none() {
-            free(listener.listen, others, node)?;
+            free(&listener.listen, others, node)?;
         }
         let mode = |node: Node<'a>| Ok((node.choice(&[Mode::Http, Mode::Tcp], Mode::name)?, node));
         let mode = section.get("mode").map(mode).transpose()?;
@@ -119,11 +119,11 @@ pub(super) fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(fine)
 }
 
-/// Port 0 is another one every time.
-fn free(address: SocketAddr, others: &[Written<'_>], node: Node<'_>) -> Result<(), Flaw> {
+/// Two listeners cannot be at one address.
+fn free(address: &Address, others: &[Written<'_>], node: Node<'_>) -> Result<(), Flaw> {
     let taken = others
         .iter()
-        .find(|other| other.listener.listen == address && address.port() != 0);
+        .find(|other| address.is_taken_by(&other.listener.listen));
     taken.map_or(Ok(()), |other| {
         let name = &other.listener.name;
         Err(node.flaw(format!(

@@ -275,6 +275,14 @@ const FLAWS: &[(&str, &str)] = &[
         "5:8: a second listener called a; name it otherwise",
     ),
     (
+        "[[listener]]\nlisten = \"unix:/a\"\n[[listener]]\nlisten = \"unix:/a\"",
+        "4:10: unix:/a is taken by listener web; choose another address",
+    ),
+    (
+        "[[listener]]\nlisten = \"unix:a\"",
+        "2:10: not a path for a socket: unix:a; write unix:/ and a path of up to 107 bytes",
+    ),
+    (
         "[[listener]]\nname = \"a b\"",
         "2:8: not a name; write up to 64 letters, digits, -, _ and .",
     ),

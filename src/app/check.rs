@@ -64,6 +64,13 @@ fn listener(listener: &Listener, config: &Config, lines: &mut Vec<String>) {
         let bytes = listener.limits.request_head;
         lines.push(format!("  a request's head may have {bytes} bytes"));
     }
+    if let Some(bytes) = listener.limits.body {
+        lines.push(format!("  a request's body may have {bytes} bytes"));
+    }
+    if listener.limits.requests_per_connection > 0 {
+        let count = listener.limits.requests_per_connection;
+        lines.push(format!("  a connection is closed after {count} requests"));
+    }
     for network in &listener.trusted_proxies {
         lines.push(format!("  proxies in {network} are believed who asked"));
     }
@@ -258,7 +265,8 @@ mod tests {
             "max_connections = 9\ndrain_timeout = \"1s\"\n\
              [[listener]]\ntrusted_proxies = [\"10.0.0.0/8\"]\nforwarded = \"both\"\n\
              tls = [{ cert = \"a.pem\", key = \"a.key\" }]\nclient_ca = \"ca.pem\"\n\
-             limits = { request_head = \"1KiB\" }\ntimeout = { idle = \"9s\" }\n\
+             limits = { request_head = \"1KiB\", body = \"2KiB\", \
+             requests_per_connection = 3 }\ntimeout = { idle = \"9s\" }\n\
              [pool.app]\nbackends = [\"a:1\", \"b:1\"]\nhealth = { probe = \"off\" }\n\
              retry = { tries = 2 }\nreuse = { idle = 5 }\ntimeout = { read = \"7s\" }",
         );
@@ -266,6 +274,8 @@ mod tests {
             "  TLS with the certificate a.pem",
             "  clients show a certificate signed by ca.pem",
             "  a request's head may have 1024 bytes",
+            "  a request's body may have 2048 bytes",
+            "  a connection is closed after 3 requests",
             "  proxies in 10.0.0.0/8 are believed who asked",
             "  backends are told who asked by: both",
             "  waits 9s for the next request (usually 1m)",

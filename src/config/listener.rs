@@ -109,6 +109,10 @@ pub struct Limits {
     pub request_head: usize,
     /// Fields of a head (431). Default: 100; at most 100, never 0.
     pub headers: usize,
+    /// Bytes of a body, without the framing of chunks (413). Default: no bound.
+    pub body: Option<u64>,
+    /// Requests of one connection: the answer to the last one closes it. Default: 0, no bound.
+    pub requests_per_connection: u32,
 }
 
 impl Default for Limits {
@@ -116,6 +120,8 @@ impl Default for Limits {
         Self {
             request_head: limits::HEAD_BYTES_MAX,
             headers: limits::HEADERS_MAX,
+            body: None,
+            requests_per_connection: 0,
         }
     }
 }

@@ -47,8 +47,12 @@ fn listener(out: &mut Text, listener: &Listener, pool: &str) {
     out.list("trusted_proxies", &listener.trusted_proxies);
     out.text("forwarded", listener.forwarded.name());
     out.header("[listener.limits]");
-    out.text("request_head", size(listener.limits.request_head));
+    out.text("request_head", size(listener.limits.request_head as u64));
     out.key("headers", listener.limits.headers);
+    let body = listener.limits.body.map(size);
+    out.text("body", body.unwrap_or_else(|| "off".to_owned()));
+    let requests = listener.limits.requests_per_connection;
+    out.key("requests_per_connection", requests);
     out.header("[listener.timeout]");
     let timeouts = &listener.timeouts;
     for (key, span) in [
@@ -133,7 +137,7 @@ fn backends(out: &mut Text, backends: &[Backend]) {
     out.line("]");
 }
 
-fn size(bytes: usize) -> String {
+fn size(bytes: u64) -> String {
     match bytes % 1024 {
         0 => format!("{}KiB", bytes / 1024),
         _ => format!("{bytes}B"),
@@ -207,7 +211,7 @@ mod tests {
         client_ca = "d.pem"
         trusted_proxies = ["10.0.0.0/8", "::1"]
         forwarded = "both"
-        limits = { request_head = "4097B" }
+        limits = { request_head = "4097B", body = "3MiB", requests_per_connection = 9 }
         timeout = { head = "1s", idle = "2s", read = "3s", write = "4s", tunnel = "5h" }
         [[listener]]
         listen = "unix:/run/a b.sock"

@@ -299,6 +299,8 @@ fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy {
         },
         request_head: listener.limits.request_head,
         headers: listener.limits.headers,
+        body: listener.limits.body.unwrap_or(u64::MAX),
+        requests: listener.limits.requests_per_connection,
         tries: pool.retry.tries,
         client_is_tls: false,
         trusted_proxies: listener.trusted_proxies.clone(),

@@ -296,6 +296,10 @@ pub struct Policy {
     pub request_head: usize,
     /// Fields of a request head, at most [`limits::HEADERS_MAX`] (431).
     pub headers: usize,
+    /// Bytes of a request body (413).
+    pub body: u64,
+    /// Requests of one connection; 0 for as many as the client likes.
+    pub requests: u32,
     /// How many servers one request may be sent to, at most.
     pub tries: u32,
     /// True if clients come over TLS.
@@ -322,6 +326,8 @@ impl Default for Policy {
             timeouts: Timeouts::default(),
             request_head: limits::HEAD_BYTES_MAX,
             headers: limits::HEADERS_MAX,
+            body: u64::MAX,
+            requests: 0,
             tries: 1,
             client_is_tls: false,
             forwarded: config::Forwarded::default(),

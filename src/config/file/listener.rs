@@ -174,7 +174,6 @@ fn certificate(node: Node<'_>) -> Result<CertificateFiles, Flaw> {
 
 fn limits(node: Node<'_>) -> Result<Limits, Flaw> {
     let section: Section<'_> = node.section("limits", LIMITS)?;
-    section.only(LIMITS_ABSENT)?;
     let mut read = Limits::default();
     section.set("request_head", &mut read.request_head, |node| {
         let bytes = node.parsed("16KiB", text::size)?;
@@ -190,6 +189,23 @@ fn limits(node: Node<'_>) -> Result<Limits, Flaw> {
         let number = node.number(1, limits::HEADERS_MAX as u64)?;
         Ok(usize::try_from(number).unwrap_or(limits::HEADERS_MAX))
     })?;
+    section.set("body", &mut read.body, |node| {
+        if node.text("10MiB")? == "off" {
+            return Ok(None);
+        }
+        match node.parsed("10MiB", text::size)? {
+            0 => Err(node.flaw("write \"off\" for no bound, or a size from 1B")),
+            bytes => Ok(Some(bytes)),
+        }
+    })?;
+    section.set(
+        "requests_per_connection",
+        &mut read.requests_per_connection,
+        |node| {
+            let number = node.number(0, 1_000_000_000)?;
+            Ok(u32::try_from(number).unwrap_or(u32::MAX))
+        },
+    )?;
     Ok(read)
 }
 
@@ -234,10 +250,5 @@ const ABSENT: &[(&str, Only)] = &[
 ];
 
 const LIMITS: &[&str] = &["request_head", "headers", "body", "requests_per_connection"];
-
-const LIMITS_ABSENT: &[(&str, Only)] = &[
-    ("body", Only::Text("off")),
-    ("requests_per_connection", Only::Number("0")),
-];
 
 const TIMEOUTS: &[&str] = &["head", "idle", "read", "write", "tunnel"];

@@ -51,6 +51,8 @@ forwarded = "rfc7239"
 [listener.limits]
 request_head = "8KiB"
 headers = 50
+body = "2MiB"
+requests_per_connection = 7
 [listener.timeout]
 head = "1s"
 idle = "2s"
@@ -100,6 +102,8 @@ backends = ["c:1"]
     assert_eq!(plain.forwarded, Forwarded::Rfc7239);
     assert_eq!(plain.limits.request_head, 8192);
     assert_eq!(plain.limits.headers, 50);
+    assert_eq!(plain.limits.body, Some(2 << 20));
+    assert_eq!(plain.limits.requests_per_connection, 7);
     let times = plain.timeouts;
     let times = [
         times.head,
@@ -365,8 +369,20 @@ const FLAWS: &[(&str, &str)] = &[
         "2:22: write a whole number from 1 to 100",
     ),
     (
-        "[[listener]]\nlimits = { body = \"1MiB\" }",
-        "2:19: limits.body is not available in this version; the one value so far is \"off\"",
+        "[[listener]]\nlimits = { body = \"0\" }",
+        "2:19: write \"off\" for no bound, or a size from 1B",
+    ),
+    (
+        "[[listener]]\nlimits = { body = \"10MB\" }",
+        "2:19: not a size: 10MB; write bytes or a whole number and KiB, MiB or GiB, like 16KiB",
+    ),
+    (
+        "[[listener]]\nlimits = { body = 10 }",
+        "2:19: this is a number, write text, like \"10MiB\"",
+    ),
+    (
+        "[[listener]]\nlimits = { requests_per_connection = -1 }",
+        "2:38: write a whole number from 0 to 1000000000",
     ),
     (
         "[[listener]]\ntimeout = { head = \"0s\" }",

@@ -69,10 +69,10 @@ pub struct Caller(pub SocketAddr);
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.ip() {
-            NO_ADDRESS => f.write_str("unix:"),
-            _ => self.0.fmt(f),
+        if self.0.ip() == NO_ADDRESS {
+            return f.write_str("unix:");
         }
+        self.0.fmt(f)
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::Address;
+use super::address::Address;
 
 /// The admin interface.
 #[derive(Clone, Debug, PartialEq, Eq)]

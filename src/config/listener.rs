@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::Address;
+use super::address::Address;
 use crate::base::NO_ADDRESS;
 use crate::base::time::Span;
 use crate::limits;

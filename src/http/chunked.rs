@@ -116,8 +116,8 @@ impl Chunked {
     /// [`limits::CHUNK_LINE_BYTES_MAX`] + [`limits::TRAILER_BYTES_MAX`] in all.
     ///
     /// # Errors
-    /// 400 at the first byte that cannot be part of a chunked body, or beyond a limit; 413 where the
-    /// data is. In a
+    /// 400 at the first byte that cannot be part of a chunked body, or beyond a limit; 413 where
+    /// the data is. In a
     /// response that is the backend's fault. The body cannot be continued after an error: what was
     /// passed on has no end, and must be cut off visibly.
     pub fn filter(&mut self, bytes: &mut [u8]) -> Result<Progress, Reject> {

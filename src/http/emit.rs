@@ -27,8 +27,8 @@ use crate::limits;
 /// What a forwarded request says about the way it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Forward<'a> {
-    /// Who asked; [`NO_ADDRESS`] says that it has none, and is left out, or `unknown` where that has
-    /// a word (RFC 7239 section 6.2).
+    /// Who asked; [`NO_ADDRESS`] has none and is left out, or `unknown` where there is a word for
+    /// that (RFC 7239 section 6.2).
     pub client: IpAddr,
     /// `http` or `https`, as the client spoke to us.
     pub scheme: &'a str,
@@ -298,9 +298,10 @@ fn forwarded(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Forw
     let is_v6 = forward.client.to_canonical().is_ipv6();
     // Section 6: an IPv6 address is in brackets, and so in quotes.
     out.extend_from_slice(if is_v6 { b"\"[" } else { b"" });
-    match forward.client {
-        NO_ADDRESS => out.extend_from_slice(b"unknown"),
-        client => address(out, client),
+    if forward.client == NO_ADDRESS {
+        out.extend_from_slice(b"unknown");
+    } else {
+        address(out, forward.client);
     }
     out.extend_from_slice(if is_v6 { b"]\"" } else { b"" });
     out.extend_from_slice(b";proto=");
@@ -326,16 +327,14 @@ fn x_forwarded(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Fo
             }
         }
     }
-    match forward.client {
-        NO_ADDRESS if out.len() == empty => out.truncate(before),
-        NO_ADDRESS => {
-            out.truncate(out.len() - b", ".len());
-            out.extend_from_slice(CRLF);
-        }
-        client => {
-            address(out, client);
-            out.extend_from_slice(CRLF);
-        }
+    if forward.client != NO_ADDRESS {
+        address(out, forward.client);
+        out.extend_from_slice(CRLF);
+    } else if out.len() == empty {
+        out.truncate(before);
+    } else {
+        out.truncate(out.len() - b", ".len());
+        out.extend_from_slice(CRLF);
     }
     if !(forward.trusted && head.cuts.has(Cut::ForwardedProto)) {
         out.extend_from_slice(b"X-Forwarded-Proto: ");

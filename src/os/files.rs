@@ -1,7 +1,7 @@
 //! Listeners in the file system: gone with their process, and shared by the loops of a program.
 //!
-//! There is no `SO_REUSEPORT` for them. The first loop that asks for a path opens it, the others get
-//! a descriptor of the same socket: a client wakes all that wait, and one of them takes it in.
+//! There is no `SO_REUSEPORT` for them. The first loop that asks for a path opens it, the others
+//! get a descriptor of the same socket: a client wakes all that wait, and one takes it in.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -13,6 +13,7 @@
 //! SIGPIPE cannot kill us: Rust's runtime ignores it before `main`, and the standard library
 //! sends with `MSG_NOSIGNAL` besides, so a write to a dead peer is `EPIPE`.
 
+mod addresses;
 mod files;
 mod mailbox;
 mod pipes;
@@ -61,10 +62,12 @@ use crate::engine::kernel::Ready;
 use crate::engine::kernel::Vitals;
 use crate::engine::kernel::Word;
 use crate::limits;
+use addresses::fresh;
 use mailbox::Mailbox;
 use resolver::Resolver;
 use signals::Signals;
 
+pub use addresses::check_free;
 pub use vitals::raise_descriptor_limit;
 
 /// Sockets, names, signals and time of a Unix machine, behind one epoll set.
@@ -298,23 +301,7 @@ impl Kernel for MioKernel {
     }
 
     fn listen(&mut self, at: SocketAddr) -> io::Result<Socket> {
-        let socket = fresh(at)?;
-        // A restarted program must get its address back although connections of the old one
-        // linger in TIME_WAIT.
-        socket.set_reuse_address(true)?;
-        if self.mailbox.is_some() {
-            socket.set_reuse_port(true)?;
-        }
-        if at.is_ipv6() {
-            // Otherwise `[::]:80` would take `0.0.0.0:80` too, or not, by a sysctl's mood.
-            socket.set_only_v6(true)?;
-        }
-        // Accepted sockets inherit it, which saves a system call for each of them.
-        socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_notsent_lowat(limits::UNSENT_BYTES_MAX)?;
-        socket.bind(&at.into())?;
-        socket.listen(limits::BACKLOG)?;
-        let listener: std::net::TcpListener = socket.into();
+        let listener = addresses::listen(at, self.mailbox.is_some())?;
         self.admit(Entry::Listener(TcpListener::from_std(listener)))
     }
 
@@ -448,21 +435,6 @@ impl Kernel for MioKernel {
     }
 }
 
-/// Whether somebody else listens at that address. Loops that share it would join them unnoticed.
-///
-/// # Errors
-/// Those of `socket(2)` and `bind(2)`.
-pub fn check_free(at: SocketAddr) -> io::Result<()> {
-    let socket = fresh(at)?;
-    socket.set_reuse_address(true)?;
-    if at.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.bind(&at.into())?;
-    // Binding alone is allowed beside a listener when both may reuse the address.
-    socket.listen(1)
-}
-
 /// What a number stands for. Dropping it closes the descriptor.
 #[derive(Debug)]
 enum Entry {
@@ -474,15 +446,6 @@ enum Entry {
 
 /// Where connections of the file system are said to be.
 const NOWHERE: SocketAddr = SocketAddr::new(NO_ADDRESS, 0);
-
-/// A socket of the family of `address`, non-blocking from its birth.
-fn fresh(address: SocketAddr) -> io::Result<socket2::Socket> {
-    socket2::Socket::new_raw(
-        socket2::Domain::for_address(address),
-        socket2::Type::STREAM.nonblocking().cloexec(),
-        Some(socket2::Protocol::TCP),
-    )
-}
 
 /// What an event says. An error or a hang-up makes both directions worth a try: whoever tries
 /// gets the error, and nobody who waits for one direction only is left waiting for ever.

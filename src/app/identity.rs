@@ -94,9 +94,8 @@ fn credential(files: &CertificateFiles) -> Result<Credential, Failure> {
     let cert = read(&files.cert, "certificate", cert_advice)?;
     let key = read(&files.key, "private key", key_advice)?;
     Credential::read(&cert, &key).map_err(|error| match error {
-        TlsSetupError::NoKey | TlsSetupError::BadKey { .. } => {
-            bad("private key", &files.key, &error, key_advice)
-        }
+        TlsSetupError::BadKey { reason } => bad("private key", &files.key, &reason, key_advice),
+        TlsSetupError::NoKey => bad("private key", &files.key, &error, key_advice),
         TlsSetupError::NoCertificate
         | TlsSetupError::BadCertificate { .. }
         | TlsSetupError::BadServerName

@@ -37,7 +37,7 @@ pub struct Chunked {
     /// The most that may come to.
     most: u64,
     /// Bytes of extensions so far.
-    extensions: usize,
+    extensions: u32,
     trailers: Trailers,
 }
 
@@ -161,8 +161,9 @@ impl Chunked {
         let Some(line) = line::read(rest)? else {
             return Ok(false);
         };
-        self.extensions += line.extension;
-        if self.extensions > limits::CHUNK_EXTENSION_BYTES_MAX {
+        let extension = u32::try_from(line.extension).unwrap_or(u32::MAX);
+        self.extensions = self.extensions.saturating_add(extension);
+        if self.extensions as usize > limits::CHUNK_EXTENSION_BYTES_MAX {
             return Err(Reason::ChunkExtensionsTooLarge);
         }
         if line.size == 0 {

@@ -1,6 +1,7 @@
 //! Everything of the engine but its sessions, so that one session and the rest can be changed at
 //! once: who owns which socket, the servers, the pools, the queues.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::counters::Books;

@@ -1,8 +1,15 @@
 //! Every bound of the program in one room, and the relations between them as assertions that the
 //! compiler checks. What a user may change is in `config`; these are the bounds beneath.
 
-/// Bytes that a window holds for what is read: two heads of the usual size, one TLS record.
-pub const WINDOW_READ_BYTES: usize = 16 * 1024;
+/// Bytes that a window holds for what is read: a head of the usual size and 16 KiB of a body, which
+/// many programs write at once and which is what a TLS record holds.
+pub const WINDOW_READ_BYTES: usize = 18 * 1024;
+
+/// The same of a broad window, for long transfers whose bytes have to be copied.
+pub const BROAD_READ_BYTES: usize = 64 * 1024;
+
+/// Broad windows lent at a time; a transfer that gets none makes do with a usual one.
+pub const BROAD_MAX: usize = 64;
 
 /// Bytes of a new window that are offered to the first read: more than most requests have.
 pub const WINDOW_FIRST_BYTES: usize = 2 * 1024;

@@ -456,6 +456,14 @@ fn addresses_and_names_are_answered() {
     });
 }
 
+#[test]
+fn a_kernel_that_was_given_nothing_to_read_says_so() {
+    everywhere(|suite| {
+        assert!(!suite.kernel().reread());
+        assert_eq!(suite.kernel().news(), None);
+    });
+}
+
 fn resolved(ticket: u64, addresses: &[SocketAddr]) -> News {
     News::Resolved {
         ticket,

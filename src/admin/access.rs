@@ -9,7 +9,18 @@ use std::net::SocketAddr;
 
 use super::answer::Answer;
 use crate::http::head;
+use crate::http::head::Method;
 use crate::http::head::RequestHead;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Visitor {
+    /// Somebody who may see and do everything.
+    Known,
+    /// Somebody without the token, who gets the page that asks for it, and nothing else.
+    #[default]
+    Stranger,
+}
 
 /// Who may use the admin interface.
 #[derive(Clone, Debug)]
@@ -26,11 +37,23 @@ impl Access {
         Self { address, token }
     }
 
-    /// Whether a request may go on. `bytes` is what `head` was made from.
+    /// At the same address, for whoever brings this token.
+    #[must_use]
+    pub const fn with_token(&self, token: Option<String>) -> Self {
+        Self::new(self.address, token)
+    }
+
+    /// The token that is needed.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Whether a request may go on, and for whom. `bytes` is what `head` was made from.
     ///
     /// # Errors
     /// The answer that it gets instead.
-    pub(super) fn admit(&self, head: &RequestHead, bytes: &[u8]) -> Result<(), Answer> {
+    pub(super) fn admit(&self, head: &RequestHead, bytes: &[u8]) -> Result<Visitor, Answer> {
         let host = String::from_utf8_lossy(head.host(bytes)).to_ascii_lowercase();
         if !host.is_empty() && !self.is_ours(&host) {
             let detail = format!(
@@ -50,7 +73,12 @@ impl Access {
                 ));
             }
         }
-        self.check_token(bytes)
+        match self.check_token(bytes) {
+            Ok(()) => Ok(Visitor::Known),
+            // A browser that is sent to an address brings no token along.
+            Err(_) if is_page(head, bytes) => Ok(Visitor::Stranger),
+            Err(answer) => Err(answer),
+        }
     }
 
     fn check_token(&self, bytes: &[u8]) -> Result<(), Answer> {
@@ -98,6 +126,10 @@ impl Access {
     }
 }
 
+fn is_page(head: &RequestHead, bytes: &[u8]) -> bool {
+    matches!(head.method, Method::Get | Method::Head) && head.path(bytes) == b"/"
+}
+
 /// Compares in a time that tells nothing of where the two differ.
 fn is_same(given: &[u8], token: &[u8]) -> bool {
     let mut differ = given.len() ^ token.len();
@@ -113,11 +145,11 @@ mod tests {
     use super::*;
 
     fn verdict(access: &Access, fields: &str) -> u16 {
-        let bytes = format!("GET / HTTP/1.1\r\n{fields}\r\n");
+        let bytes = format!("GET /metrics HTTP/1.1\r\n{fields}\r\n");
         let head = head::request(bytes.as_bytes()).unwrap();
         access
             .admit(&head, bytes.as_bytes())
-            .map_or_else(|answer| answer.status, |()| 200)
+            .map_or_else(|answer| answer.status, |_| 200)
     }
 
     #[test]
@@ -161,6 +193,27 @@ mod tests {
         assert_eq!(verdict(&open, "Host: evil.example\r\n"), 421);
         let unix = Access::new(None, None);
         assert_eq!(verdict(&unix, "Host: whatever\r\n"), 200);
+    }
+
+    #[test]
+    fn a_stranger_gets_the_page_that_asks_for_the_token_and_nothing_else() {
+        let access = Access::new(None, Some("secret".to_owned()));
+        for (line, token, expected) in [
+            ("GET / HTTP/1.1", "", Ok(Visitor::Stranger)),
+            ("HEAD /?x HTTP/1.1", "", Ok(Visitor::Stranger)),
+            ("GET / HTTP/1.1", "wrong", Ok(Visitor::Stranger)),
+            ("GET / HTTP/1.1", "secret", Ok(Visitor::Known)),
+            ("POST / HTTP/1.1", "", Err(401)),
+            ("GET // HTTP/1.1", "", Err(401)),
+            ("GET /events HTTP/1.1", "", Err(401)),
+            ("GET /%2f HTTP/1.1", "", Err(401)),
+        ] {
+            let bytes =
+                format!("{line}\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+            let head = head::request(bytes.as_bytes()).unwrap();
+            let verdict = access.admit(&head, bytes.as_bytes());
+            assert_eq!(verdict.map_err(|answer| answer.status), expected, "{line}");
+        }
     }
 
     #[test]

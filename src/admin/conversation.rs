@@ -286,7 +286,7 @@ impl Conversation {
         self.manner.head_only = head.method == Method::Head;
         self.manner.persistent =
             head.persistent && head.version == Version::Http11 && !self.manner.ended;
-        access.admit(&head, bytes)?;
+        let visitor = access.admit(&head, bytes)?;
         let (left, chunked) = match head.framing {
             Framing::None | Framing::UntilClose => (0, None),
             Framing::Length(length) if length > BODY_BYTES_MAX as u64 => return Err(too_large()),
@@ -298,7 +298,7 @@ impl Conversation {
                 .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         self.stage = Stage::Body(Box::new(Body {
-            request: Request::new(&head, bytes),
+            request: Request::new(&head, bytes, visitor),
             left,
             chunked,
         }));

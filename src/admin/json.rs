@@ -8,7 +8,11 @@ use super::report::Backend;
 use super::report::Connection;
 use super::report::Pool;
 use super::report::Report;
+use super::report::StateChange;
 use crate::base::time::Span;
+use crate::tally::BOUNDS;
+use crate::tally::End;
+use crate::tally::Histogram;
 
 /// One server.
 #[must_use]
@@ -89,12 +93,6 @@ pub fn status(report: &Report) -> Value {
     };
     let open: u64 = report.listeners.iter().map(|one| one.open).sum();
     let total: u64 = report.listeners.iter().map(|one| one.accepted).sum();
-    let requests: u64 = report
-        .rows
-        .iter()
-        .flat_map(|row| &row.codes)
-        .map(|(_, _, count)| count)
-        .sum();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started": clock::rfc3339(process.started),
@@ -106,7 +104,7 @@ pub fn status(report: &Report) -> Value {
         "connections": open,
         "connections_total": total,
         "max_connections": process.connections_max,
-        "requests": requests,
+        "requests": requests_total(report),
         "bytes": {
             "client_in": process.bytes[0],
             "client_out": process.bytes[1],
@@ -119,12 +117,58 @@ pub fn status(report: &Report) -> Value {
     })
 }
 
-/// What an event stream says once a second.
+/// Requests that were answered, by servers or without them.
+pub(super) fn requests_total(report: &Report) -> u64 {
+    let codes = report.rows.iter().flat_map(|row| &row.codes);
+    codes.map(|(_, _, count)| count).sum()
+}
+
+/// What an event stream says once a second: the status, and the pools with how requests ended and
+/// how long they took, as counts, from which a reader makes those of its own second.
 #[must_use]
 pub fn tick(report: &Report) -> Value {
     let mut value = status(report);
-    value["pools"] = pools(report);
+    let mut all = Histogram::default();
+    report.rows.iter().for_each(|row| all.add(&row.latency));
+    value["latency_bounds_ms"] = BOUNDS.into_iter().map(millis).collect();
+    value["latency_counts"] = counts(&all);
+    value["pools"] = report.pools.iter().map(live).collect();
     value
+}
+
+fn live(one: &Pool) -> Value {
+    let ends = End::ALL.iter().zip(one.ends);
+    let mut value = pool(one);
+    value["ends"] = Value::Object(
+        ends.map(|(end, count)| (end.name().to_owned(), count.into()))
+            .collect(),
+    );
+    for (at, one) in one.backends.iter().enumerate() {
+        value["backends"][at]["latency_counts"] = counts(&one.latency);
+    }
+    value
+}
+
+/// How many took no longer than each of [`BOUNDS`], and behind those how many there are.
+fn counts(histogram: &Histogram) -> Value {
+    let counts = histogram.cumulated().map(|(_, count)| count);
+    counts.chain([histogram.count()]).collect()
+}
+
+/// The last changes of states, oldest first.
+#[must_use]
+pub fn history(changes: &[StateChange]) -> Value {
+    let one = |change: &StateChange| {
+        json!({
+            "pool": change.pool,
+            "id": change.id,
+            "url": change.url,
+            "state": change.state.name(),
+            "reason": change.reason,
+            "since": clock::rfc3339(change.since),
+        })
+    };
+    changes.iter().map(one).collect()
 }
 
 /// That a server is something else from here on.

@@ -39,7 +39,13 @@ fn process(report: &Report, page: &mut Page) {
         "tidegate_config_last_reload_success",
         "gauge",
         "Whether the configuration was good when it was read last.",
-        &1,
+        &u8::from(process.reload_good),
+    );
+    page.single(
+        "tidegate_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        "When the configuration came into effect, in seconds since 1970.",
+        &seconds(Span(process.reloaded)),
     );
     page.single(
         "tidegate_start_time_seconds",

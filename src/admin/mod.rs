@@ -9,13 +9,16 @@ mod answer;
 mod change;
 mod clock;
 mod conversation;
+pub mod difference;
 pub mod json;
 pub mod metrics;
+mod page;
 pub mod report;
 mod request;
 mod route;
 
 pub use access::Access;
+pub use access::Visitor;
 pub use answer::Answer;
 pub use change::Applied;
 pub use change::Change;
@@ -26,6 +29,8 @@ pub use change::Whom;
 pub use conversation::BODY_BYTES_MAX;
 pub use conversation::Conversation;
 pub use conversation::Move;
+pub use difference::Difference;
+pub use page::page;
 pub use request::Request;
 pub use route::After;
 pub use route::Command;
@@ -33,6 +38,3 @@ pub use route::route;
 
 /// A JSON document.
 pub type Document = serde_json::Value;
-
-/// The page for people: one file, readable without JavaScript.
-pub const DASHBOARD: &str = include_str!("dashboard.html");

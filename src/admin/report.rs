@@ -31,6 +31,10 @@ pub struct Process {
     pub unready: &'static str,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// Whether the configuration was good when it was read last.
+    pub reload_good: bool,
+    /// Nanoseconds from 1970 to the last time the configuration came into effect.
+    pub reloaded: u64,
     /// Client connections that may be open at a time.
     pub connections_max: u64,
     /// Bytes read from clients, written to clients, read from servers, written to servers.
@@ -173,6 +177,23 @@ pub struct Row {
     pub codes: Vec<(&'static str, u16, u64)>,
     /// From the request to the last byte of its answer with the client.
     pub latency: Histogram,
+}
+
+/// A server became something else.
+#[derive(Clone, Debug)]
+pub struct StateChange {
+    /// Nanoseconds from 1970 to when it did.
+    pub since: u64,
+    /// The name of its pool.
+    pub pool: String,
+    /// Like `app-1`.
+    pub id: String,
+    /// Its URL.
+    pub url: String,
+    /// What it became.
+    pub state: State,
+    /// Why; may be empty.
+    pub reason: String,
 }
 
 /// A client connection.

@@ -1,5 +1,6 @@
 //! A whole request to the admin interface, taken apart as far as routes need it.
 
+use super::access::Visitor;
 use crate::http::head;
 use crate::http::head::Method;
 use crate::http::head::RequestHead;
@@ -15,6 +16,8 @@ pub struct Request {
     pub query: String,
     /// What the body is said to be, in lower case and without parameters.
     pub media: String,
+    /// Who asks.
+    pub visitor: Visitor,
     /// The body, at most [`super::BODY_BYTES_MAX`] bytes.
     pub body: Vec<u8>,
 }
@@ -26,15 +29,16 @@ impl Default for Request {
             path: String::new(),
             query: String::new(),
             media: String::new(),
+            visitor: Visitor::Stranger,
             body: Vec::new(),
         }
     }
 }
 
 impl Request {
-    /// With an empty body. `bytes` is what `head` was made from.
+    /// With an empty body, for `visitor`. `bytes` is what `head` was made from.
     #[must_use]
-    pub fn new(head: &RequestHead, bytes: &[u8]) -> Self {
+    pub fn new(head: &RequestHead, bytes: &[u8], visitor: Visitor) -> Self {
         let target = String::from_utf8_lossy(head.target(bytes).rest).into_owned();
         let media = head::fields(bytes, "content-type").next();
         let media = String::from_utf8_lossy(media.unwrap_or_default()).to_ascii_lowercase();
@@ -50,6 +54,7 @@ impl Request {
                 .unwrap_or_default()
                 .trim()
                 .to_owned(),
+            visitor,
             body: Vec::new(),
         }
     }

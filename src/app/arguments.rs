@@ -155,7 +155,12 @@ const ALL: &[Task] = &[Task::Balance, Task::Demo, Task::Origin, Task::Ctl];
 const OPTIONS: &[Known] = &[
     known(Some('l'), "listen", "ADDR", &[Task::Balance, Task::Origin]),
     known(Some('m'), "mode", "http|tcp", BALANCE),
-    known(Some('a'), "admin", "ADDR", &[Task::Balance, Task::Ctl]),
+    known(
+        Some('a'),
+        "admin",
+        "ADDR",
+        &[Task::Balance, Task::Demo, Task::Ctl],
+    ),
     known(None, "token-file", "FILE", CTL),
     known(None, "wait", "DUR", CTL),
     known(Some('c'), "config", "FILE", BALANCE),
@@ -191,6 +196,18 @@ const WORDS: &[(&str, Task)] = &[
     ("origin", Task::Origin),
     ("ctl", Task::Ctl),
 ];
+
+/// A demo has no token, so nobody else may reach its dashboard.
+fn demo_is_local(options: &demo::Options) -> Result<(), Complaint> {
+    match &options.admin {
+        Some(address) if !address.is_local() => {
+            let what = "a demo that others could reach";
+            let instead = "write an address of loopback";
+            Err(Complaint::new(what, &address.to_string(), instead).under("--admin"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
 
 /// Shorter demos have no time to show anything.
 const DEMO_MIN: Span = Span::seconds(1);
@@ -274,7 +291,11 @@ impl Draft {
         }
         let command = match self.task {
             Task::Balance => Command::Balance(self.balance()?),
-            Task::Demo => Command::Demo(self.demo.clone()),
+            Task::Demo => {
+                self.demo.admin = self.settings.admin().cloned();
+                demo_is_local(&self.demo)?;
+                Command::Demo(self.demo.clone())
+            }
             Task::Ctl => {
                 self.ctl.admin = self.settings.admin().cloned();
                 self.ctl.check()?;

@@ -16,8 +16,10 @@ use crate::engine::Engine;
 use crate::engine::Setup;
 use crate::engine::Turn;
 use crate::limits;
+use crate::os::Errand;
 use crate::os::MioKernel;
 use crate::tls::ClientTls;
+use crate::tls::Trust;
 
 /// Sees to it that what a configuration names is there: files of certificates.
 /// The warnings are about what is in them.
@@ -34,18 +36,19 @@ pub(super) fn prepare(config: &Config) -> Result<Vec<String>, Failure> {
     Ok(identities.warnings)
 }
 
-/// Takes in no more clients than there are descriptors for.
-pub(super) fn fit(config: &mut Config) {
-    let share = super::process::descriptors() / config.workers.max(1) as u64;
+/// Takes in no more clients than there are descriptors for, shared by so many loops.
+pub(super) fn fit(config: &mut Config, workers: usize) {
+    let share = super::process::descriptors() / workers.max(1) as u64;
     fit_descriptors(config, share);
 }
 
 /// Balances on one loop until told to stop.
-pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
+pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     let client_tls = all_client_tls(&config)?;
     let identities = identity::all(&config)?;
-    fit(&mut config);
-    let mut kernel = super::process::kernel_with_signals()?;
+    let workers = config.workers;
+    fit(&mut config, workers);
+    let mut kernel = super::process::kernel_with_file(read)?;
     let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;
     identities.put_on(&mut engine);
@@ -139,14 +142,21 @@ pub(super) fn announce(config: &Config, engine: &Engine) {
 
 /// What every pool needs to speak to its https backends.
 pub(super) fn all_client_tls(config: &Config) -> Result<Vec<Option<ClientTls>>, Failure> {
+    let all = trusts(config)?;
+    let tls = |trust: Option<Trust>| trust.as_ref().map(ClientTls::from);
+    Ok(all.into_iter().map(tls).collect())
+}
+
+/// Whom every pool trusts.
+pub(super) fn trusts(config: &Config) -> Result<Vec<Option<Trust>>, Failure> {
     // What is added later may be https:// too.
     let always = config.admin.is_some();
     let all = config.pools.iter();
-    all.map(|pool| client_tls(pool, always)).collect()
+    all.map(|pool| trust(pool, always)).collect()
 }
 
 /// What is needed to speak to https backends; nothing if there is none.
-fn client_tls(pool: &Pool, always: bool) -> Result<Option<ClientTls>, Failure> {
+fn trust(pool: &Pool, always: bool) -> Result<Option<Trust>, Failure> {
     let wanted = &pool.tls;
     let is_needed = pool.is_secure() || always;
     if !is_needed && wanted.ca.is_none() {
@@ -164,8 +174,8 @@ fn client_tls(pool: &Pool, always: bool) -> Result<Option<ClientTls>, Failure> {
         Some(path) => Some(std::fs::read(path).map_err(|error| bad(&error))?),
         None => None,
     };
-    let tls = ClientTls::new(pem.as_deref(), wanted.verify).map_err(|error| bad(&error))?;
-    Ok(is_needed.then_some(tls))
+    let trust = Trust::new(pem.as_deref(), wanted.verify).map_err(|error| bad(&error))?;
+    Ok(is_needed.then_some(trust))
 }
 
 /// A client needs two descriptors, its own and its backend's, and a share of those of pipes. More
@@ -226,9 +236,9 @@ mod tests {
     #[test]
     fn certificates_are_read_before_anything_starts() {
         let mut pool = Pool::default();
-        assert!(client_tls(&pool, false).unwrap().is_none());
+        assert!(trust(&pool, false).unwrap().is_none());
         pool.tls.ca = Some(PathBuf::from("/nowhere/ca.pem"));
-        let failure = client_tls(&pool, false).unwrap_err();
+        let failure = trust(&pool, false).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(
             failure
@@ -239,7 +249,7 @@ mod tests {
         pool.tls.ca = None;
         let text = vec!["https://a".to_owned()];
         pool.backends = crate::config::url::backends(&text, None).unwrap().1;
-        assert!(client_tls(&pool, false).unwrap().is_some());
+        assert!(trust(&pool, false).unwrap().is_some());
     }
 
     #[test]

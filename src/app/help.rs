@@ -5,8 +5,8 @@ pub(super) const TEXT: &str = "\
 tidegate balances HTTP/1.1 requests or TCP connections over servers.
 
   tidegate [OPTIONS] BACKEND...            balance
-  tidegate demo [--for 30s] [--headless]   servers, clients and balancer in one process:
-                                           servers die and recover, clients see nothing
+  tidegate demo [--for 30s] [--headless]   servers, clients, balancer and its dashboard in
+                                           one process; servers die, clients see nothing
   tidegate origin [--listen 127.0.0.1:9001] [--name A] [--size 1KiB] [--delay 5ms]
                   [--status 200]           a small, fast test server
   tidegate ctl [--admin ADDR] [--token-file FILE] [--wait DUR] status|top|reload
@@ -21,7 +21,8 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
       --check                  say what it would do, exit 0, or what is wrong, exit 2
       --print-config           print the whole configuration as such a file
   -m, --mode http|tcp          [http; tcp if every backend is tcp://]
-  -a, --admin ADDR             API and metrics; unix:/path too [off; ctl: 127.0.0.1:9900]
+  -a, --admin ADDR             dashboard, API, metrics; unix:/path too
+                               [off; demo, ctl: 127.0.0.1:9900]
       --probe tcp|off          how backends are watched            [tcp]
       --interval DUR           from probe to probe                 [2s]
       --rise N                 good probes in a row until up       [2]
@@ -38,7 +39,8 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
   -h, --help
 
 ADDR is IP:PORT, localhost:PORT, :PORT or unix:/path. DUR is 250ms, 2s, 1m or 1h.
-Signals: TERM and INT end it after running requests, a second one or QUIT at once.
+Signals: TERM and INT end it after running requests, a second one or QUIT at once;
+HUP reads the file again and applies what is different in it; so does ctl reload.
 Exit: 0 clean, 1 failed at run time, 2 wrong arguments or file, 3 cut somebody off.
 
 Examples:

@@ -34,6 +34,12 @@ impl Identities {
         }
     }
 
+    /// All of them, after the log was told what is odd.
+    pub(super) fn announced(self) -> Vec<Option<Identity>> {
+        self.warn();
+        self.listeners
+    }
+
     /// Tells the log what is odd.
     pub(super) fn warn(&self) {
         for warning in &self.warnings {

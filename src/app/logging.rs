@@ -22,6 +22,17 @@ pub(super) const fn level(level: LogLevel) -> LevelFilter {
     }
 }
 
+/// What a configuration would call it; the gravest for silence, which it has no word for.
+pub(super) const fn word(level: LevelFilter) -> LogLevel {
+    match level {
+        LevelFilter::Off | LevelFilter::Error => LogLevel::Error,
+        LevelFilter::Warn => LogLevel::Warn,
+        LevelFilter::Info => LogLevel::Info,
+        LevelFilter::Debug => LogLevel::Debug,
+        LevelFilter::Trace => LogLevel::Trace,
+    }
+}
+
 /// Starts logging, once in the life of the process; again has no effect.
 pub(super) fn start(level: LevelFilter) {
     let config = ConfigBuilder::new()

@@ -16,6 +16,7 @@ mod load;
 mod logging;
 pub mod origin;
 mod process;
+mod reload;
 mod settings;
 mod workers;
 
@@ -67,13 +68,15 @@ fn obey(line: Line) -> Result<Exit, Failure> {
 
 /// Balances, or says what that would be.
 fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
-    let config = configuration::load(order)?;
+    let mut config = configuration::load(order)?;
     match order.deed {
         Deed::Run => {
+            config.log_level = level.map_or(config.log_level, logging::word);
             logging::start(level.unwrap_or_else(|| logging::level(config.log_level)));
+            let read = reload::reader(order.clone(), level, &config);
             match config.workers {
-                0 | 1 => balance::run(config),
-                _ => workers::run(config),
+                0 | 1 => balance::run(config, read),
+                _ => workers::run(config, read),
             }
         }
         Deed::Check => {

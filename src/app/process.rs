@@ -1,6 +1,7 @@
 //! What every sub-command needs of the operating system.
 
 use super::exit::Failure;
+use crate::os::Errand;
 use crate::os::MioKernel;
 
 /// A kernel.
@@ -15,6 +16,16 @@ pub(super) fn kernel() -> Result<MioKernel, Failure> {
 pub(super) fn kernel_with_signals() -> Result<MioKernel, Failure> {
     let mut kernel = kernel()?;
     kernel.watch_signals().map_err(|error| {
+        let advice = "raise the limit on open files (ulimit -n)";
+        Failure::run_time(&format!("cannot catch signals: {error}; {advice}"))
+    })?;
+    Ok(kernel)
+}
+
+/// A kernel that takes signals as news, and reads the configuration anew when it is asked to.
+pub(super) fn kernel_with_file(read: Errand) -> Result<MioKernel, Failure> {
+    let mut kernel = kernel_with_signals()?;
+    kernel.watch_file(read).map_err(|error| {
         let advice = "raise the limit on open files (ulimit -n)";
         Failure::run_time(&format!("cannot catch signals: {error}; {advice}"))
     })?;

@@ -26,12 +26,14 @@ use crate::engine::Engine;
 use crate::engine::StartError;
 use crate::engine::kernel::Kernel;
 use crate::os;
+use crate::os::Errand;
 use crate::os::MioKernel;
 
 /// Balances on `config.workers` loops until told to stop.
-pub(super) fn run(mut config: Config) -> Result<Exit, Failure> {
-    fit(&mut config);
-    let mut kernels = kernels(config.workers)?;
+pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
+    let workers = config.workers;
+    fit(&mut config, workers);
+    let mut kernels = kernels(config.workers, read)?;
     let listeners = config.listeners.iter().map(|listener| &listener.listen);
     let admin = config.admin.iter().map(|admin| &admin.listen);
     for address in listeners.chain(admin) {
@@ -104,8 +106,8 @@ fn join(
 const LOOK: Span = Span::millis(20);
 
 /// Acquainted kernels; the first one hears signals.
-fn kernels(count: usize) -> Result<Vec<MioKernel>, Failure> {
-    let mut kernels = vec![process::kernel_with_signals()?];
+fn kernels(count: usize, read: Errand) -> Result<Vec<MioKernel>, Failure> {
+    let mut kernels = vec![process::kernel_with_file(read)?];
     for _ in 1..count {
         kernels.push(process::kernel()?);
     }

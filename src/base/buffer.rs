@@ -18,6 +18,8 @@ struct Frame {
     /// touched is none.
     bytes: Vec<u8>,
     read_bytes: usize,
+    /// Lent for a long transfer.
+    is_broad: bool,
     marks: Marks,
 }
 
@@ -49,12 +51,17 @@ impl Marks {
 const AROUND: usize = limits::WINDOW_HEADROOM_BYTES + limits::WINDOW_TAILROOM_BYTES;
 
 impl Window {
-    fn new() -> Self {
-        let mut bytes = Vec::with_capacity(limits::WINDOW_BYTES);
-        bytes.resize(AROUND + limits::WINDOW_FIRST_BYTES, 0);
+    fn new(is_broad: bool) -> Self {
+        let (read_bytes, first) = match is_broad {
+            false => (limits::WINDOW_READ_BYTES, limits::WINDOW_FIRST_BYTES),
+            true => (limits::BROAD_READ_BYTES, limits::BROAD_READ_BYTES),
+        };
+        let mut bytes = Vec::with_capacity(AROUND + read_bytes);
+        bytes.resize(AROUND + first, 0);
         Self(Box::new(Frame {
             bytes,
-            read_bytes: limits::WINDOW_READ_BYTES,
+            read_bytes,
+            is_broad,
             marks: Marks::REST,
         }))
     }
@@ -107,11 +114,13 @@ impl Window {
     }
 }
 
-/// Lends up to a fixed number of windows, all of [`limits::WINDOW_BYTES`], and keeps a few of the
-/// returned ones for the next borrower.
+/// Lends up to a fixed number of windows, and keeps a few of the returned ones for the next
+/// borrower. Usual ones are of [`limits::WINDOW_BYTES`]; a few may be broad ones.
 #[derive(Debug)]
 pub struct Pool {
     spare: Spare<Window>,
+    broad: Spare<Window>,
+    broad_lent: usize,
     lent: usize,
     lent_max: usize,
 }
@@ -122,9 +131,17 @@ impl Pool {
     pub const fn new(lent_max: usize) -> Self {
         Self {
             spare: Spare::new(limits::WINDOWS_SPARE_MAX),
+            broad: Spare::new(limits::BROAD_MAX),
+            broad_lent: 0,
             lent: 0,
             lent_max,
         }
+    }
+
+    /// Lends at least so many windows at a time from here on, never fewer than before: borrowers
+    /// that hold one and wait for another must not wait for each other.
+    pub fn grow(&mut self, lent_max: usize) {
+        self.lent_max = self.lent_max.max(lent_max);
     }
 
     /// A window with arbitrary content and marks, or `None` if all are lent: then the borrower
@@ -134,7 +151,7 @@ impl Pool {
             return None;
         }
         self.lent += 1;
-        Some(self.spare.pop().unwrap_or_else(Window::new))
+        Some(self.spare.pop().unwrap_or_else(|| Window::new(false)))
     }
 
     /// Takes a window back. One that was widened is not for the next borrower: long heads are
@@ -142,7 +159,24 @@ impl Pool {
     pub fn give(&mut self, window: Window) {
         assert!(self.lent > 0, "a window came back that was never lent");
         self.lent -= 1;
-        if window.read_bytes() == limits::WINDOW_READ_BYTES {
+        self.keep(window);
+    }
+
+    /// A broad window for one whose bytes nobody needs, if there is one to be had.
+    pub fn broaden(&mut self, window: Window) -> Window {
+        if window.0.is_broad || self.broad_lent == limits::BROAD_MAX {
+            return window;
+        }
+        self.keep(window);
+        self.broad_lent += 1;
+        self.broad.pop().unwrap_or_else(|| Window::new(true))
+    }
+
+    fn keep(&mut self, window: Window) {
+        if window.0.is_broad {
+            self.broad_lent -= 1;
+            self.broad.push(window);
+        } else if window.read_bytes() == limits::WINDOW_READ_BYTES {
             self.spare.push(window);
         }
     }
@@ -150,6 +184,7 @@ impl Pool {
     /// Lets go of windows that nobody has needed for a while.
     pub fn tidy(&mut self, now: Moment) {
         self.spare.tidy(now);
+        self.broad.tidy(now);
     }
 
     /// How many windows are lent now.
@@ -174,6 +209,31 @@ mod tests {
         pool.give(second);
         assert_eq!(pool.lent(), 1);
         assert_eq!(pool.spare.len(), 1);
+    }
+
+    #[test]
+    fn a_few_are_broad_for_as_long_as_they_are_lent() {
+        let mut pool = Pool::new(limits::BROAD_MAX + 1);
+        let mut lent: Vec<Window> = std::iter::repeat_with(|| pool.take().unwrap())
+            .take(limits::BROAD_MAX + 1)
+            .collect();
+        lent = lent
+            .into_iter()
+            .map(|window| pool.broaden(window))
+            .collect();
+        let is_broad = |window: &&Window| window.read_bytes() == limits::BROAD_READ_BYTES;
+        assert_eq!(lent.iter().filter(is_broad).count(), limits::BROAD_MAX);
+        let again = pool.broaden(lent.remove(0));
+        assert!(is_broad(&&again));
+        pool.give(again);
+        assert_eq!(
+            (pool.broad.len(), pool.broad_lent),
+            (1, limits::BROAD_MAX - 1)
+        );
+        let next = lent.pop().unwrap();
+        assert!(!is_broad(&&next));
+        assert!(is_broad(&&pool.broaden(next)));
+        assert_eq!(pool.take().unwrap().read_bytes(), limits::WINDOW_READ_BYTES);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod address;
 mod admin;
 mod backend;
+pub mod compare;
 pub mod file;
 mod listener;
 mod pool;

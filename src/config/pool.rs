@@ -65,6 +65,19 @@ pub enum HostPolicy {
     Literal(String),
 }
 
+impl HostPolicy {
+    /// What a backend is told, and whether it is told that even if the client named a host.
+    #[must_use]
+    pub fn told(&self, backend: &Backend) -> (String, bool) {
+        match self {
+            Self::Auto => (backend.authority(), backend.scheme == Scheme::Https),
+            Self::Keep => (backend.authority(), false),
+            Self::Upstream => (backend.authority(), true),
+            Self::Literal(host) => (host.clone(), true),
+        }
+    }
+}
+
 /// How backends are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Health {

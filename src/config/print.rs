@@ -16,6 +16,18 @@ use super::Probe;
 /// The text of a file that says all of it.
 #[must_use]
 pub fn print(config: &Config) -> String {
+    let mut out = process(config);
+    for one in &config.listeners {
+        out += &one_listener(one, &config.pools[one.pool].name);
+    }
+    for one in &config.pools {
+        out += &one_pool(one);
+    }
+    out
+}
+
+/// Everything but listeners and pools.
+pub(super) fn process(config: &Config) -> String {
     let mut out = Text::default();
     out.key("workers", config.workers);
     out.key("max_connections", config.max_connections);
@@ -28,12 +40,20 @@ pub fn print(config: &Config) -> String {
             out.text("token_file", path.display());
         }
     }
-    for one in &config.listeners {
-        listener(&mut out, one, &config.pools[one.pool].name);
-    }
-    for one in &config.pools {
-        pool(&mut out, one);
-    }
+    out.0
+}
+
+/// One listener, with the name of its pool.
+pub(super) fn one_listener(one: &Listener, pool: &str) -> String {
+    let mut out = Text::default();
+    listener(&mut out, one, pool);
+    out.0
+}
+
+/// One pool.
+pub(super) fn one_pool(one: &Pool) -> String {
+    let mut out = Text::default();
+    pool(&mut out, one);
     out.0
 }
 

@@ -76,7 +76,11 @@ impl Engine {
     /// False if nothing can be accepted for now.
     fn accept_one(&mut self, at: usize, kernel: &mut dyn Kernel) -> bool {
         let hub = &mut self.hub;
-        match kernel.accept(hub.listeners[at].socket) {
+        let Some(listener) = hub.listeners[at].socket else {
+            hub.listeners[at].ready = false;
+            return true;
+        };
+        match kernel.accept(listener) {
             Ok((socket, from)) => self.admit(at, socket, from, kernel),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 hub.listeners[at].ready = false;
@@ -98,7 +102,13 @@ impl Engine {
         true
     }
 
-    fn admit(&mut self, at: usize, socket: Socket, from: SocketAddr, kernel: &mut dyn Kernel) {
+    pub(super) fn admit(
+        &mut self,
+        at: usize,
+        socket: Socket,
+        from: SocketAddr,
+        kernel: &mut dyn Kernel,
+    ) {
         let hub = &mut self.hub;
         let listener = &hub.listeners[at];
         let client = match listener.tls.as_ref().map(ServerTls::accept) {
@@ -179,8 +189,10 @@ impl Engine {
         // Nobody will be accepted any more: there is nothing to come back for.
         hub.accept_retry = None;
         for listener in std::mem::take(&mut hub.listeners) {
-            hub.disown(listener.socket);
-            kernel.close(listener.socket);
+            if let Some(socket) = listener.socket {
+                hub.disown(socket);
+                kernel.close(socket);
+            }
         }
         log::info!(
             "draining: {} to end in {}; ask again to stop at once",
@@ -225,8 +237,10 @@ impl Engine {
             }
         }
         for listener in std::mem::take(&mut self.hub.listeners) {
-            self.hub.disown(listener.socket);
-            kernel.close(listener.socket);
+            if let Some(socket) = listener.socket {
+                self.hub.disown(socket);
+                kernel.close(socket);
+            }
         }
         for key in self.hub.parked.keys() {
             if let Some(parked) = self.hub.parked.remove(key) {

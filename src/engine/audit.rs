@@ -99,9 +99,12 @@ impl Engine {
             });
         }
         for listener in &hub.listeners {
+            let Some(socket) = listener.socket else {
+                continue;
+            };
             audit.sockets.found += 1;
             audit.beliefs.push(Belief {
-                socket: listener.socket,
+                socket,
                 readable: listener.ready,
                 writable: true,
             });

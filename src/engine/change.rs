@@ -100,6 +100,12 @@ impl Engine {
     ) -> Result<Applied, Refusal> {
         let id = self.hub.peer_named(whom)?;
         let applied = self.applied(whom, id);
+        self.leave(id, drain, kernel);
+        Ok(applied)
+    }
+
+    /// A server gets nothing new, and goes once it has ended what it has or `drain` is over.
+    pub(super) fn leave(&mut self, id: PeerId, drain: Span, kernel: &mut dyn Kernel) {
         let now = self.hub.now;
         let mut deadline = now + drain;
         if let Some(peer) = self.hub.peers.get(id) {
@@ -119,7 +125,6 @@ impl Engine {
         self.end_probes_of(id, kernel);
         self.hub.changed(id);
         self.part(kernel);
-        Ok(applied)
     }
 
     fn edit(
@@ -205,7 +210,7 @@ impl Engine {
         }
     }
 
-    fn end_probes_of(&mut self, id: PeerId, kernel: &mut dyn Kernel) {
+    pub(super) fn end_probes_of(&mut self, id: PeerId, kernel: &mut dyn Kernel) {
         let of = |(key, tenant): (Key, &Tenant)| match tenant {
             Tenant::Probe(probe) if probe.peer == id => Some(key),
             Tenant::Probe(_) | Tenant::Session(_) | Tenant::Admin(_) => None,
@@ -316,7 +321,7 @@ fn fit(backend: &Backend, pool: PoolId, hub: &Hub) -> Result<(), Refusal> {
     Err(Refusal::Unfit(unfit))
 }
 
-const fn filter(level: LogLevel) -> log::LevelFilter {
+pub(super) const fn filter(level: LogLevel) -> log::LevelFilter {
     match level {
         LogLevel::Error => log::LevelFilter::Error,
         LogLevel::Warn => log::LevelFilter::Warn,

@@ -94,7 +94,7 @@ fn went_down(id: PeerId, pool: PoolId, fault: Fault, how: How, hub: &Hub) {
         );
     }
     if up == 0 {
-        let which = match hub.rules.len() {
+        let which = match hub.rules.iter().filter(|rules| !rules.gone).count() {
             1 => String::new(),
             _ => format!(" of pool {}", hub.rules(pool).name),
         };

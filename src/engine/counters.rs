@@ -56,16 +56,24 @@ pub(super) const METHODS: usize = Method::Other as usize + 1;
 impl Books {
     pub(super) fn new(config: &Config) -> Self {
         let pools = config.pools.len();
-        let door = |listener: &Listener| Door {
-            name: listener.name.clone(),
-            open: 0,
-            accepted: 0,
-            rows: std::iter::repeat_with(Row::default).take(pools).collect(),
-        };
+        let door = |listener: &Listener| Door::new(listener, pools);
         Self {
             doors: config.listeners.iter().map(door).collect(),
             ends: vec![[0; End::ALL.len()]; pools],
             ..Self::default()
+        }
+    }
+
+    /// A listener is new, behind the others.
+    pub(super) fn add_door(&mut self, listener: &Listener) {
+        self.doors.push(Door::new(listener, self.ends.len()));
+    }
+
+    /// A pool is new, behind the others.
+    pub(super) fn add_pool(&mut self) {
+        self.ends.push([0; End::ALL.len()]);
+        for door in &mut self.doors {
+            door.rows.push(Row::default());
         }
     }
 
@@ -81,6 +89,17 @@ impl Books {
     pub(super) fn left(&mut self, listener: usize) {
         if let Some(door) = self.doors.get_mut(listener) {
             door.open = door.open.saturating_sub(1);
+        }
+    }
+}
+
+impl Door {
+    fn new(listener: &Listener, pools: usize) -> Self {
+        Self {
+            name: listener.name.clone(),
+            open: 0,
+            accepted: 0,
+            rows: std::iter::repeat_with(Row::default).take(pools).collect(),
         }
     }
 }

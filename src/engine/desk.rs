@@ -8,6 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::history::Entry;
+use super::history::History;
 use super::hub::Owner;
 use super::kernel::Kernel;
 use super::kernel::Reach;
@@ -31,6 +33,7 @@ use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::Address;
 use crate::limits;
+use crate::peers::PeerId;
 
 impl Engine {
     /// Opens the admin interface, and says where it is if that is an address.
@@ -57,6 +60,7 @@ impl Engine {
             access: Rc::new(Access::new(address, setup.token)),
             config: setup.config,
             open: 0,
+            history: History::default(),
             waiting: Vec::new(),
             streams: Vec::new(),
             tick: self.hub.now,
@@ -152,7 +156,7 @@ impl Engine {
         let patience = match desk.patience {
             Some(Patience::Idle(_, until)) => Some(until),
             Some(Patience::Gone(_, until)) => Some(until).filter(|until| *until > self.hub.now),
-            None => None,
+            Some(Patience::Reload(_)) | None => None,
         };
         if let Some(due) = desk.talk.deadline().into_iter().chain(patience).min() {
             self.hub.timers.arm(key, due);
@@ -214,7 +218,7 @@ impl Engine {
                         None => Answer::nothing(),
                     }
                 }
-                Some(Patience::Gone(..)) | None => continue,
+                Some(Patience::Gone(..) | Patience::Reload(_)) | None => continue,
             };
             self.reply(key, &answer);
         }
@@ -232,9 +236,35 @@ impl Engine {
         }
     }
 
+    /// Keeps what has become of a server.
+    fn remember(&mut self, id: PeerId, kernel: &dyn Kernel) {
+        let hub = &mut self.hub;
+        let Some((since, pool)) = hub.peers.get(id).map(|peer| (peer.since, peer.pool)) else {
+            return;
+        };
+        let pool = hub.rules(pool).name.clone();
+        let Some(report) = self.backend_report(id, kernel) else {
+            return;
+        };
+        if let Some(office) = &mut self.hub.office {
+            office.history.note(Entry {
+                peer: id,
+                since,
+                pool,
+                id: report.id,
+                url: report.url,
+                state: report.state,
+                reason: report.reason,
+            });
+        }
+    }
+
     /// Tells those who listen what has changed, and once a second how everything is.
     fn tell(&mut self, kernel: &dyn Kernel) {
         let changes = std::mem::take(&mut self.hub.changes);
+        for id in &changes {
+            self.remember(*id, kernel);
+        }
         let hub = &mut self.hub;
         let now = hub.now;
         let Some(office) = hub.office.as_mut().filter(|one| !one.streams.is_empty()) else {

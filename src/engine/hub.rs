@@ -9,6 +9,7 @@ use super::gate::Gate;
 use super::kernel::Kernel;
 use super::link::Link;
 use super::office::Office;
+use super::office::Reading;
 use super::pipes::Stock;
 use super::recent::Recent;
 use crate::base::Fault;
@@ -25,6 +26,7 @@ use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::base::timers::Timers;
 use crate::config::Address;
+use crate::config::Config;
 use crate::config::Health;
 use crate::config::HostPolicy;
 use crate::config::Mode;
@@ -64,7 +66,11 @@ pub(super) struct Parked {
 /// Where clients connect.
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) socket: Socket,
+    pub(super) name: String,
+    /// `None` once it was taken out of the configuration: its clients may still be there.
+    pub(super) socket: Option<Socket>,
+    /// Where it was asked to be, and where it is.
+    pub(super) asked: Address,
     pub(super) address: Address,
     pub(super) ready: bool,
     pub(super) mode: Mode,
@@ -78,6 +84,8 @@ pub(super) struct Listener {
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) name: String,
+    /// Whether the pool was taken out of the configuration: its servers may still end something.
+    pub(super) gone: bool,
     pub(super) mode: Mode,
     pub(super) host: HostPolicy,
     /// The name that certificates must have, unless it is that of the URL.
@@ -165,6 +173,9 @@ impl Names {
 
 /// Everything but the sessions, so that one session and the rest can be changed at once.
 pub(super) struct Hub {
+    /// What is in effect, but for what an operator has changed since.
+    pub(super) config: Box<Config>,
+    pub(super) reading: Reading,
     /// By the pool's number.
     pub(super) rules: Vec<Rules>,
     pub(super) listeners: Vec<Listener>,
@@ -285,6 +296,12 @@ impl Hub {
         for key in self.starved.drain(..) {
             self.queue.push(key);
         }
+    }
+
+    /// Whether the listener at that position was taken out of the configuration.
+    pub(super) fn is_closed(&self, listener: usize) -> bool {
+        let listener = self.listeners.get(listener);
+        listener.is_some_and(|listener| listener.socket.is_none())
     }
 
     /// What holds for the servers of a pool.

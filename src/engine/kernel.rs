@@ -24,7 +24,9 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 
+use super::plan::Plan;
 use crate::admin::Change;
 use crate::base::Fault;
 use crate::base::Pipe;
@@ -67,6 +69,10 @@ pub enum News {
     },
     /// What another loop of the same program says.
     Told(Word),
+    /// Somebody asks for the configuration to be read anew (HUP).
+    HungUp,
+    /// The answer to [`Kernel::reread`]: what was read, or what is wrong with it.
+    Reread(Result<Arc<Plan>, String>),
     /// Somebody asks the program to end after what is running (TERM, INT).
     Stop,
     /// Somebody asks the program to end now (QUIT).
@@ -78,6 +84,8 @@ pub enum News {
 pub enum Word {
     /// A change was applied, and is to be applied by everybody.
     Changed(Change),
+    /// A configuration that was read anew was applied, and is to be applied by everybody.
+    Reloaded(Arc<Plan>),
     /// How an attempt to connect to a server went. All loops have the same servers under keys of
     /// the same generation: they are added, and changed, in the same order.
     Tried {
@@ -121,6 +129,22 @@ pub trait Kernel {
 
     /// Starts looking up the addresses of `name`; the answer comes as [`News::Resolved`].
     fn resolve(&mut self, ticket: u64, name: &str);
+
+    /// Starts reading the configuration anew, elsewhere; the answer comes as [`News::Reread`].
+    /// False if there is nothing to read: then no answer comes.
+    fn reread(&mut self) -> bool {
+        false
+    }
+
+    /// Whether nobody listens at that address, for loops that share theirs: they would join
+    /// somebody else unnoticed. A kernel that cannot know says yes, as this one does.
+    ///
+    /// # Errors
+    /// `AddrInUse`, and whatever else [`Kernel::listen`] gives.
+    fn check_free(&mut self, at: SocketAddr) -> io::Result<()> {
+        let _ = at;
+        Ok(())
+    }
 
     /// Opens a listener with a backlog of at least [`crate::limits::BACKLOG`]; port 0 lets the
     /// system choose.

@@ -13,7 +13,6 @@ use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::Backend;
 use crate::config::Host;
-use crate::config::HostPolicy;
 use crate::config::Pool;
 use crate::config::Scheme;
 use crate::peers::Counts;
@@ -56,12 +55,7 @@ pub(super) fn peer(backend: &Backend, rules: &Rules, id: PoolId, now: Moment) ->
     };
     let secure = backend.scheme == Scheme::Https;
     let sni = || rules.sni.clone();
-    let (authority, own_host) = match &rules.host {
-        HostPolicy::Auto => (backend.authority(), secure),
-        HostPolicy::Keep => (backend.authority(), false),
-        HostPolicy::Upstream => (backend.authority(), true),
-        HostPolicy::Literal(host) => (host.clone(), true),
-    };
+    let (authority, own_host) = rules.host.told(backend);
     Peer {
         pool: id,
         number: 0,

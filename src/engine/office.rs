@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::history::History;
 use super::link::Link;
 use crate::admin::Access;
 use crate::admin::Conversation;
@@ -33,7 +34,9 @@ pub(super) struct Office {
     pub(super) config: String,
     /// How many connections there are.
     pub(super) open: usize,
-    /// Who waits for a server to be idle or gone.
+    /// What became of the servers.
+    pub(super) history: History,
+    /// Who waits for a server to be idle or gone, or for a reload.
     pub(super) waiting: Vec<Key>,
     /// Who listens to events.
     pub(super) streams: Vec<Key>,
@@ -56,6 +59,43 @@ pub(super) enum Patience {
     Idle(PeerId, Moment),
     /// That server is gone, and from this moment on from the other loops too.
     Gone(PeerId, Moment),
+    /// The configuration is read anew for that time.
+    Reload(u64),
+}
+
+/// How far reading is.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// How many were begun.
+    pub(super) begun: u64,
+    /// Whether the last one that was begun is over.
+    pub(super) state: State,
+    /// Whether what was read last was good.
+    pub(super) good: bool,
+    /// When a configuration came into effect last.
+    pub(super) since: Moment,
+}
+
+impl Reading {
+    pub(super) const fn new(now: Moment) -> Self {
+        Self {
+            begun: 0,
+            state: State::Over,
+            good: true,
+            since: now,
+        }
+    }
+}
+
+/// What a reading is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing is being read.
+    Over,
+    /// It runs.
+    Runs,
+    /// It runs, and another one is wanted after it.
+    Again,
 }
 
 impl Office {

@@ -78,7 +78,7 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
             }
             Step::Finish(side) => finish(side, slot, hub, kernel),
             Step::Dial(wish) => {
-                if hub.resting {
+                if hub.resting || hub.is_closed(slot.listener) {
                     slot.session.drain();
                 }
                 upstream::dial(key, slot, wish, hub, kernel);
@@ -152,6 +152,8 @@ fn read(side: Side, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> 
         slot.session.lend(memory);
     }
     let half = slot.session.half_mut(side);
+    // A session that could splice would not have asked for a read.
+    half.broaden(&mut hub.windows);
     let link = match side {
         Side::Client => Some(&mut slot.client),
         Side::Server => slot.server.as_mut(),

@@ -3,6 +3,7 @@
 use super::counters::Door;
 use super::counters::METHODS as METHOD_COUNT;
 use super::counters::Row;
+use super::history::Entry;
 use super::hub::Hub;
 use super::kernel::Kernel;
 use super::slot::Tenant;
@@ -32,6 +33,7 @@ impl Engine {
             address: hub
                 .listeners
                 .get(at)
+                .filter(|listener| listener.socket.is_some())
                 .map_or_else(String::new, |listener| listener.address.to_string()),
             open: door.open,
             accepted: door.accepted,
@@ -45,6 +47,7 @@ impl Engine {
             process: process(hub, &clock, kernel),
             listeners: books.doors.iter().enumerate().map(door).collect(),
             pools: (0..hub.rules.len())
+                .filter(|at| !hub.rules(PoolId(*at)).gone || hub.peers.len(PoolId(*at)) > 0)
                 .map(|at| pool(PoolId(at), hub, &clock))
                 .collect(),
             rows: rows.collect(),
@@ -63,6 +66,22 @@ impl Engine {
         kernel: &dyn Kernel,
     ) -> Option<report::Backend> {
         backend(id, &self.hub, &Clock::new(kernel))
+    }
+
+    /// The last changes of states, oldest first.
+    pub(super) fn state_changes(&self, kernel: &dyn Kernel) -> Vec<report::StateChange> {
+        let clock = Clock::new(kernel);
+        let office = self.hub.office.iter();
+        let entries = office.flat_map(|office| office.history.iter());
+        let change = |entry: &Entry| report::StateChange {
+            since: clock.at(entry.since),
+            pool: entry.pool.clone(),
+            id: entry.id.clone(),
+            url: entry.url.clone(),
+            state: entry.state,
+            reason: entry.reason.clone(),
+        };
+        entries.map(change).collect()
     }
 
     /// So many client connections, the first ones.
@@ -138,6 +157,8 @@ fn process(hub: &Hub, clock: &Clock, kernel: &dyn Kernel) -> report::Process {
         uptime: Span(hub.now.0),
         unready: hub.unready(),
         log_level: log_level(),
+        reload_good: hub.reading.good,
+        reloaded: clock.at(hub.reading.since),
         connections_max: hub.sessions_max as u64,
         bytes: [came, went, answered, asked],
         spliced: hub.tally.of(Event::Spliced),

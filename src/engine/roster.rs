@@ -55,7 +55,10 @@ impl Engine {
 impl Hub {
     /// The pool of that name.
     pub(super) fn pool_named(&self, name: &str) -> Result<PoolId, Refusal> {
-        let at = self.rules.iter().position(|rules| rules.name == name);
+        let at = self
+            .rules
+            .iter()
+            .position(|rules| rules.name == name && !rules.gone);
         at.map(PoolId)
             .ok_or_else(|| Refusal::NoPool(name.to_owned()))
     }

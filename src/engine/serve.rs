@@ -13,6 +13,7 @@ use crate::admin::Change;
 use crate::admin::Command;
 use crate::admin::Refusal;
 use crate::admin::Request;
+use crate::admin::Visitor;
 use crate::admin::Whom;
 use crate::admin::json;
 use crate::admin::metrics;
@@ -25,10 +26,12 @@ impl Engine {
         let answer = match admin::route(request, self.hub.drain.span) {
             Err(answer) => Some(answer),
             Ok(Command::Events) => {
-                self.listen_to_events(key);
+                self.listen_to_events(key, kernel);
                 None
             }
             Ok(Command::Change(change, after)) => self.change(key, change, after, kernel),
+            Ok(Command::Page) => Some(self.show_page(request.visitor, kernel)),
+            Ok(Command::Reload) => self.reload_for(key, kernel),
             Ok(command) => Some(self.show(&command, kernel)),
         };
         if let Some(answer) = answer {
@@ -39,7 +42,6 @@ impl Engine {
     fn show(&self, command: &Command, kernel: &dyn Kernel) -> Answer {
         let report = || self.full_report(kernel);
         match command {
-            Command::Page => Answer::new(200, "text/html; charset=utf-8", admin::DASHBOARD),
             Command::Healthy => Answer::text(200, "ok"),
             Command::Ready => match self.hub.unready() {
                 "" => Answer::text(200, "ready"),
@@ -63,9 +65,20 @@ impl Engine {
                 let text = self.hub.office.as_ref().map(|office| office.config.clone());
                 Answer::new(200, "application/toml", text.unwrap_or_default())
             }
-            Command::Reload => absent("reload"),
             Command::Explain => absent("explain"),
-            Command::Events | Command::Change(..) => Answer::nothing(),
+            Command::Page | Command::Events | Command::Change(..) | Command::Reload => {
+                Answer::nothing()
+            }
+        }
+    }
+
+    fn show_page(&self, visitor: Visitor, kernel: &dyn Kernel) -> Answer {
+        match visitor {
+            Visitor::Known => {
+                let (report, changes) = (self.full_report(kernel), self.state_changes(kernel));
+                admin::page(Some((&report, &changes)))
+            }
+            Visitor::Stranger => admin::page(None),
         }
     }
 
@@ -140,7 +153,7 @@ impl Engine {
         None
     }
 
-    fn be_patient(&mut self, key: Key, patience: Patience) {
+    pub(super) fn be_patient(&mut self, key: Key, patience: Patience) {
         if let (Some(Tenant::Admin(desk)), Some(office)) =
             (self.tenants.get_mut(key), &mut self.hub.office)
         {
@@ -149,11 +162,14 @@ impl Engine {
         }
     }
 
-    fn listen_to_events(&mut self, key: Key) {
+    fn listen_to_events(&mut self, key: Key, kernel: &dyn Kernel) {
+        let history = json::history(&self.state_changes(kernel));
+        let history = format!("event: history\ndata: {history}\n\n");
         if let (Some(Tenant::Admin(desk)), Some(office)) =
             (self.tenants.get_mut(key), &mut self.hub.office)
         {
             desk.talk.stream(self.hub.now);
+            desk.talk.feed(history.as_bytes(), self.hub.now);
             office.streams.push(key);
             // The first report comes at once.
             office.tick = self.hub.now;

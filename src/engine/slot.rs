@@ -66,6 +66,8 @@ pub(super) struct Attempt {
     pub(super) fault: Option<Fault>,
     /// How many attempts took too long.
     pub(super) timeouts: u32,
+    /// The connection was made under rules that do not hold any more: nobody else may use it.
+    pub(super) strange: bool,
 }
 
 /// What was tried for one request.

@@ -15,6 +15,7 @@ use super::hub::Rules;
 use super::kernel::Kernel;
 use super::kernel::Reach;
 use super::names;
+use super::office::Reading;
 use super::pipes::Stock;
 use super::recent::Recent;
 use super::recent::Trouble;
@@ -104,18 +105,11 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let now = kernel.now();
         let listeners = open(config, kernel)?;
-        let rules = |(at, pool): (usize, &config::Pool)| Rules {
-            name: pool.name.clone(),
-            mode: mode(config, at),
-            host: pool.host.clone(),
-            sni: pool.tls.sni.clone(),
-            health: pool.health,
-            reuse: pool.reuse,
-            retry: pool.retry,
-            client_tls: client_tls.get(at).cloned().flatten(),
-        };
+        let rules = |at| rules(config, at, client_tls.get(at).cloned().flatten());
         let mut hub = Hub {
-            rules: config.pools.iter().enumerate().map(rules).collect(),
+            config: Box::new(config.clone()),
+            reading: Reading::new(now),
+            rules: (0..config.pools.len()).map(rules).collect(),
             owners: Vec::new(),
             timers: Timers::default(),
             windows: Pool::new(config.max_connections.saturating_mul(2)),
@@ -152,8 +146,9 @@ impl Engine {
             listeners,
         };
         for at in 0..hub.listeners.len() {
-            let socket = hub.listeners[at].socket;
-            hub.own(socket, Owner::Listener(at));
+            if let Some(socket) = hub.listeners[at].socket {
+                hub.own(socket, Owner::Listener(at));
+            }
         }
         names::add_all(&config.pools, &mut hub, kernel);
         Ok(Self {
@@ -184,11 +179,13 @@ impl Engine {
     /// Where the listeners really are, in the order of the configuration.
     #[must_use]
     pub fn addresses(&self) -> Vec<Address> {
-        self.hub
-            .listeners
-            .iter()
-            .map(|listener| listener.address.clone())
-            .collect()
+        let listeners = &self.hub.listeners;
+        let wanted = self.hub.config.listeners.iter();
+        let place = |wanted: &config::Listener| {
+            let found = listeners.iter().find(|one| one.name == wanted.name);
+            Some(found?.address.clone())
+        };
+        wanted.filter_map(place).collect()
     }
 
     /// The state of every backend, in order.
@@ -248,9 +245,11 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
     for wanted in &config.listeners {
         let address = wanted.listen.clone();
         match open_one(&address, kernel) {
-            Ok((socket, address)) => listeners.push(Listener {
-                socket,
-                address,
+            Ok((socket, really)) => listeners.push(Listener {
+                name: wanted.name.clone(),
+                socket: Some(socket),
+                asked: address,
+                address: really,
                 ready: false,
                 mode: wanted.mode,
                 pool: PoolId(wanted.pool),
@@ -258,8 +257,8 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
                 tls: None,
             }),
             Err(error) => {
-                for listener in listeners {
-                    kernel.close(listener.socket);
+                for socket in listeners.iter().filter_map(|listener| listener.socket) {
+                    kernel.close(socket);
                 }
                 return Err(StartError { address, error });
             }
@@ -269,7 +268,7 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
 }
 
 /// Opens a listener, and says where it really is.
-fn open_one(at: &Address, kernel: &mut dyn Kernel) -> io::Result<(Socket, Address)> {
+pub(super) fn open_one(at: &Address, kernel: &mut dyn Kernel) -> io::Result<(Socket, Address)> {
     match at {
         Address::Tcp(address) => {
             let socket = kernel.listen(*address)?;
@@ -280,8 +279,24 @@ fn open_one(at: &Address, kernel: &mut dyn Kernel) -> io::Result<(Socket, Addres
     }
 }
 
+/// What holds for the servers of the pool at that position.
+pub(super) fn rules(config: &Config, at: usize, client_tls: Option<ClientTls>) -> Rules {
+    let pool = &config.pools[at];
+    Rules {
+        name: pool.name.clone(),
+        gone: false,
+        mode: mode(config, at),
+        host: pool.host.clone(),
+        sni: pool.tls.sni.clone(),
+        health: pool.health,
+        reuse: pool.reuse,
+        retry: pool.retry,
+        client_tls,
+    }
+}
+
 /// What the pool at that position balances: what its listeners say, or else its backends.
-fn mode(config: &Config, pool: usize) -> Mode {
+pub(super) fn mode(config: &Config, pool: usize) -> Mode {
     let listener = config.listeners.iter().find(|one| one.pool == pool);
     let mut backends = config.pools[pool].backends.iter();
     let usual = match backends.any(|backend| backend.scheme == Scheme::Tcp) {
@@ -291,7 +306,7 @@ fn mode(config: &Config, pool: usize) -> Mode {
     listener.map_or(usual, |listener| listener.mode)
 }
 
-fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy {
+pub(super) fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy {
     Policy {
         timeouts: Timeouts {
             client: listener.timeouts,

@@ -186,6 +186,18 @@ impl Engine {
                 }
                 None
             }
+            News::Told(Word::Reloaded(plan)) => {
+                self.follow(&plan, kernel);
+                None
+            }
+            News::HungUp => {
+                self.hung_up(kernel);
+                None
+            }
+            News::Reread(read) => {
+                self.reread(read, kernel);
+                None
+            }
             News::Stop => self.stop(false, kernel),
             News::Quit => self.stop(true, kernel),
         }

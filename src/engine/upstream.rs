@@ -42,6 +42,7 @@ const KEEP_ALIVE_MARGIN: Span = Span::millis(500);
 pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel: &mut dyn Kernel) {
     // The time to connect begins now, however long the request took to come.
     slot.session.redialled(hub.now);
+    follow(slot, hub);
     slot.began.get_or_insert(hub.now);
     let last = slot.attempt.peer.filter(|_| is_retry(slot, wish));
     if let Some(peer) = last.and_then(|id| hub.peers.get_mut(id)) {
@@ -55,7 +56,7 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
         Wish::Fresh => {
             hub.tally.count(Event::Retried);
             slot.attempt.forget_addresses();
-            same(&slot.attempt, hub).or_else(|| hub.peers.next(slot.pool, slot.attempt.tried()))
+            same(slot, hub).or_else(|| hub.peers.next(slot.pool, slot.attempt.tried()))
         }
         Wish::Elsewhere => {
             hub.tally.count(Event::Retried);
@@ -94,10 +95,24 @@ fn is_retry(slot: &Slot, wish: Wish) -> bool {
 }
 
 /// The server of the last attempt, if it may be asked again.
-fn same(attempt: &Attempt, hub: &Hub) -> Option<PeerId> {
+fn same(slot: &Slot, hub: &Hub) -> Option<PeerId> {
+    let attempt = &slot.attempt;
+    let ours = |id: &PeerId| {
+        hub.peers
+            .get(*id)
+            .is_some_and(|peer| peer.pool == slot.pool)
+    };
     attempt
         .peer
         .filter(|peer| hub.peers.is_up(*peer) && !attempt.tried().contains(peer))
+        .filter(ours)
+}
+
+/// The listener may have got another pool since the client came in.
+fn follow(slot: &mut Slot, hub: &Hub) {
+    if let Some(listener) = hub.listeners.get(slot.listener) {
+        slot.pool = listener.pool;
+    }
 }
 
 /// The attempt under way has failed.
@@ -118,6 +133,7 @@ pub(super) fn redial(
 /// The server under way is not to get anything new: another one is asked. That is nobody's failure.
 fn divert(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     lose(slot, hub, kernel);
+    follow(slot, hub);
     let lost = slot.attempt.peer;
     slot.attempt.trail().tried.extend(lost);
     let next = hub.peers.next(slot.pool, slot.attempt.tried());
@@ -234,7 +250,7 @@ pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn
         };
         let heard = planted(Bug::PlaintextBeforeHandshake) && link.can_read();
         if let Some(name) = peer.tls_name.as_ref().filter(|_| !heard) {
-            match secure(link, name, slot.pool, hub) {
+            match secure(link, name, peer.pool, hub) {
                 Ok(()) => slot.attempt.stage = Stage::Handshaking,
                 Err(fault) => return redial(key, slot, fault, hub, kernel),
             }
@@ -355,7 +371,8 @@ pub(super) fn park(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
         return;
     };
     let said = slot.session.server_keep_alive();
-    let reuse = hub.rules(slot.pool).reuse;
+    let pool = slot.attempt.peer.and_then(|id| hub.peers.get(id));
+    let reuse = hub.rules(pool.map_or(slot.pool, |peer| peer.pool)).reuse;
     let most = match reuse.mode {
         ReuseMode::Never => 0,
         ReuseMode::Safe | ReuseMode::Always => reuse.idle,
@@ -368,7 +385,7 @@ pub(super) fn park(slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
     let peer = slot
         .attempt
         .peer
-        .filter(|id| hub.peers.is_up(*id) && !hub.draining());
+        .filter(|id| hub.peers.is_up(*id) && !hub.draining() && !slot.attempt.strange);
     // A byte or an end that came with the answer, or behind it, spoils the connection.
     let clean = !link.unsent() && (!link.can_read() || link.idle_check(kernel));
     let Some(peer) = peer.filter(|_| clean && span > Span::ZERO) else {

@@ -45,14 +45,19 @@ impl Doors {
 pub(super) struct FileListener {
     pub(super) listener: mio::net::UnixListener,
     /// Goes last.
-    _door: Arc<Door>,
+    door: Arc<Door>,
 }
 
 impl FileListener {
+    /// Whether that is its path.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        self.door.path == path
+    }
+
     fn at(door: Arc<Door>) -> io::Result<Self> {
         Ok(Self {
             listener: mio::net::UnixListener::from_std(door.listener.try_clone()?),
-            _door: door,
+            door,
         })
     }
 }

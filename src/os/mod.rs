@@ -13,12 +13,13 @@
 //! SIGPIPE cannot kill us: Rust's runtime ignores it before `main`, and the standard library
 //! sends with `MSG_NOSIGNAL` besides, so a write to a dead peer is `EPIPE`.
 
-mod addresses;
 mod files;
 mod mailbox;
 mod pipes;
-mod resolver;
+mod reader;
+pub mod resolver;
 mod signals;
+mod sockets;
 mod tokens;
 mod vitals;
 
@@ -38,17 +39,16 @@ use std::time::Instant;
 use mio::Interest;
 use mio::Token;
 use mio::Waker;
-use mio::event::Event;
 use mio::net::TcpListener;
 use mio::net::TcpStream;
 
+use tokens::HANG_UP;
 use tokens::QUIT;
 use tokens::STOP;
 use tokens::WAKE;
 use tokens::packed;
 use tokens::unpacked;
 
-use crate::base::NO_ADDRESS;
 use crate::base::Pipe;
 use crate::base::Socket;
 use crate::base::arena::Arena;
@@ -62,12 +62,20 @@ use crate::engine::kernel::Ready;
 use crate::engine::kernel::Vitals;
 use crate::engine::kernel::Word;
 use crate::limits;
-use addresses::fresh;
 use mailbox::Mailbox;
+use reader::Reader;
 use resolver::Resolver;
 use signals::Signals;
+use sockets::Entry;
+use sockets::IN_PROGRESS;
+use sockets::NOWHERE;
+use sockets::fresh;
+use sockets::readiness;
+use sockets::stale;
+use sockets::uninterrupted;
 
-pub use addresses::check_free;
+pub use reader::Errand;
+pub use sockets::check_free;
 pub use vitals::raise_descriptor_limit;
 
 /// Sockets, names, signals and time of a Unix machine, behind one epoll set.
@@ -81,6 +89,7 @@ pub struct MioKernel {
     /// The one way to wake this loop from another thread: mio wants no second one per poll.
     waker: Option<Arc<Waker>>,
     resolver: Option<Resolver>,
+    reader: Option<Reader>,
     mailbox: Option<Mailbox>,
     signals: Option<Signals>,
     doors: files::Doors,
@@ -102,6 +111,7 @@ impl MioKernel {
             news: VecDeque::new(),
             waker: None,
             resolver: None,
+            reader: None,
             mailbox: None,
             signals: None,
             doors: files::Doors::default(),
@@ -119,6 +129,22 @@ impl MioKernel {
             self.signals = Some(Signals::watch(self.poll.registry())?);
         }
         Ok(())
+    }
+
+    /// From here on HUP comes as [`News::HungUp`] instead of ending the process, and
+    /// [`Kernel::reread`] has this done on a thread of its own, once for each time it is called.
+    ///
+    /// # Errors
+    /// Those of [`MioKernel::watch_signals`] and `eventfd(2)`.
+    pub fn watch_file(&mut self, read: Errand) -> io::Result<()> {
+        self.watch_signals()?;
+        let waker = self.waker()?;
+        self.reader = Some(Reader::new(read, waker));
+        let registry = self.poll.registry();
+        match &mut self.signals {
+            Some(signals) => signals.watch_hang_up(registry),
+            None => Ok(()),
+        }
     }
 
     /// Makes these the kernels of one program: what one tells the others hear, signals too, and
@@ -171,7 +197,7 @@ impl MioKernel {
 
     /// Sorts the events of one poll into `ready` and the news, and says how many there were.
     fn sort(&mut self, ready: &mut Vec<Ready>) -> usize {
-        let (mut count, mut signals) = (0, [None; 2]);
+        let (mut count, mut signals) = (0, [None; 3]);
         for event in &self.events {
             count += 1;
             match event.token() {
@@ -182,9 +208,13 @@ impl MioKernel {
                     if let Some(mailbox) = &self.mailbox {
                         mailbox.collect(&mut self.news);
                     }
+                    if let Some(reader) = &self.reader {
+                        reader.collect(&mut self.news);
+                    }
                 }
                 token if token == STOP => signals[0] = Some(token),
                 token if token == QUIT => signals[1] = Some(token),
+                token if token == HANG_UP => signals[2] = Some(token),
                 token => {
                     let socket = unpacked(token);
                     if self.sockets.get(socket.0).is_some() {
@@ -300,12 +330,31 @@ impl Kernel for MioKernel {
         }
     }
 
+    fn reread(&mut self) -> bool {
+        let Some(reader) = &self.reader else {
+            return false;
+        };
+        if let Err(error) = reader.start() {
+            let why = format!("no thread to read it on: {error}; raise the limit (ulimit -u)");
+            self.news.push_back(News::Reread(Err(why)));
+        }
+        true
+    }
+
+    fn check_free(&mut self, at: SocketAddr) -> io::Result<()> {
+        check_free(at)
+    }
+
     fn listen(&mut self, at: SocketAddr) -> io::Result<Socket> {
-        let listener = addresses::listen(at, self.mailbox.is_some())?;
+        let listener = sockets::listen(at, self.mailbox.is_some())?;
         self.admit(Entry::Listener(TcpListener::from_std(listener)))
     }
 
     fn listen_unix(&mut self, at: &Path, reach: Reach) -> io::Result<Socket> {
+        // Other loops join it; in this one it would be two things at once.
+        if self.sockets.iter().any(|(_, entry)| entry.is_at(at)) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
         let file = self.doors.open(at, reach)?;
         self.admit(Entry::File(file))
     }
@@ -434,48 +483,6 @@ impl Kernel for MioKernel {
         self.pipes.remove(pipe.0);
     }
 }
-
-/// What a number stands for. Dropping it closes the descriptor.
-#[derive(Debug)]
-enum Entry {
-    Listener(TcpListener),
-    Stream(TcpStream),
-    File(files::FileListener),
-    Local(mio::net::UnixStream),
-}
-
-/// Where connections of the file system are said to be.
-const NOWHERE: SocketAddr = SocketAddr::new(NO_ADDRESS, 0);
-
-/// What an event says. An error or a hang-up makes both directions worth a try: whoever tries
-/// gets the error, and nobody who waits for one direction only is left waiting for ever.
-fn readiness(socket: Socket, event: &Event) -> Ready {
-    let broken = event.is_error() || event.is_write_closed();
-    let ended = event.is_read_closed() || event.is_error();
-    Ready {
-        socket,
-        readable: event.is_readable() || ended || broken,
-        writable: event.is_writable() || broken,
-        ended,
-    }
-}
-
-/// Repeats a call that a signal has cut short.
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-fn stale() -> io::Error {
-    io::ErrorKind::NotFound.into()
-}
-
-/// `EINPROGRESS` of Linux: `std::io::ErrorKind` has no stable name for it.
-const IN_PROGRESS: i32 = 115;
 
 /// The one place where the clock is read.
 #[expect(

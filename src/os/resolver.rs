@@ -1,8 +1,8 @@
 //! Names to addresses, on a thread of its own: `getaddrinfo(3)` blocks for seconds and knows
 //! things that no other resolver does (`/etc/hosts`, nsswitch, search domains).
 //!
-//! Only the kernel of this room calls it. One thread, one name at a time: names are looked up at
-//! start and again every few seconds, not per connection.
+//! The kernel of this room calls it, and whoever may wait for a name. One thread, one name at a
+//! time: names are looked up at start and again every few seconds, not per connection.
 
 use std::collections::VecDeque;
 use std::io;
@@ -84,7 +84,9 @@ struct Question {
 }
 
 /// Every address of `name`, both families, in the order of the system's resolver (RFC 6724).
-fn looked_up(name: &str) -> Vec<IpAddr> {
+/// Blocks for as long as that takes; empty if there is none.
+#[must_use]
+pub fn looked_up(name: &str) -> Vec<IpAddr> {
     // One answer for each socket type would come without a port; with one, std asks for TCP only.
     let Ok(found) = (name, 0).to_socket_addrs() else {
         return Vec::new();

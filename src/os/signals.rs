@@ -14,11 +14,13 @@ use mio::Registry;
 use mio::Token;
 use mio::net::UnixStream;
 use signal_hook::SigId;
+use signal_hook::consts::SIGHUP;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGQUIT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::low_level;
 
+use super::tokens::HANG_UP;
 use super::tokens::QUIT;
 use super::tokens::STOP;
 use crate::engine::kernel::News;
@@ -28,6 +30,8 @@ use crate::engine::kernel::News;
 pub(super) struct Signals {
     stop: UnixStream,
     quit: UnixStream,
+    /// `None` while HUP ends the process, as it usually does.
+    hang_up: Option<UnixStream>,
     handlers: Vec<SigId>,
 }
 
@@ -42,7 +46,8 @@ impl Signals {
         let mut signals = Self {
             stop,
             quit,
-            handlers: Vec::with_capacity(3),
+            hang_up: None,
+            handlers: Vec::with_capacity(4),
         };
         let writers = [
             (SIGTERM, stop_writer.try_clone()?),
@@ -56,13 +61,27 @@ impl Signals {
         Ok(signals)
     }
 
+    /// Catches HUP, too, and has it reported as [`HANG_UP`]. Again has no effect.
+    ///
+    /// # Errors
+    /// Those of [`Signals::watch`].
+    pub(super) fn watch_hang_up(&mut self, registry: &Registry) -> io::Result<()> {
+        if self.hang_up.is_none() {
+            let (reader, writer) = pair(registry, HANG_UP)?;
+            let handler = low_level::pipe::register(SIGHUP, writer)?;
+            self.handlers.push(handler);
+            self.hang_up = Some(reader);
+        }
+        Ok(())
+    }
+
     /// Turns the bytes that came under `token` into one piece of news: asking twice within one
     /// turn is asking once.
     pub(super) fn collect(&mut self, token: Token) -> Option<News> {
-        let (pipe, meaning) = if token == STOP {
-            (&mut self.stop, News::Stop)
-        } else {
-            (&mut self.quit, News::Quit)
+        let (pipe, meaning) = match token {
+            STOP => (&mut self.stop, News::Stop),
+            HANG_UP => (self.hang_up.as_mut()?, News::HungUp),
+            _ => (&mut self.quit, News::Quit),
         };
         let mut bytes = [0; 64];
         let mut asked = false;

@@ -179,6 +179,27 @@ fn resolved(ticket: u64, addresses: &[IpAddr]) -> Option<News> {
 }
 
 #[test]
+fn whoever_asks_for_the_file_gets_an_answer_even_from_a_reader_that_panics() {
+    let mut kernel = MioKernel::new().unwrap();
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let read: Errand = Arc::new(move || {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert!(number != 1, "as it was told");
+        News::Reread(Err(format!("read {number}")))
+    });
+    kernel.watch_file(read).unwrap();
+    for expected in ["read 0", "reading it ended in a panic", "read 2"] {
+        assert!(kernel.reread());
+        let news = until(&mut kernel, MioKernel::news);
+        assert_eq!(news, News::Reread(Err(expected.to_owned())));
+    }
+    signal_hook::low_level::raise(signal_hook::consts::SIGHUP).unwrap();
+    assert_eq!(until(&mut kernel, MioKernel::news), News::HungUp);
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 3);
+}
+
+#[test]
 fn a_wait_that_a_signal_interrupts_goes_on() {
     // A stop and its end interrupt epoll_wait(2) even where no handler is installed (signal(7)).
     let mut bare = mio::Poll::new().unwrap();

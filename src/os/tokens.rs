@@ -36,5 +36,8 @@ pub(super) const STOP: Token = reserved(1);
 /// A signal asks for a quick end.
 pub(super) const QUIT: Token = reserved(2);
 
+/// A signal asks for the configuration to be read anew.
+pub(super) const HANG_UP: Token = reserved(3);
+
 /// A key has to fit into a token.
 const _: () = assert!(usize::BITS == 64);

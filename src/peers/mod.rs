@@ -12,6 +12,7 @@ use crate::base::Fault;
 use crate::base::arena::Arena;
 use crate::base::time::Moment;
 use health::Flip;
+use health::Health;
 use health::Thresholds;
 use rotation::Rotation;
 
@@ -111,6 +112,24 @@ impl Peers {
         }
     }
 
+    /// Verdicts on the servers of a pool are by these thresholds from here on.
+    pub fn judge(&mut self, pool: PoolId, thresholds: Thresholds) {
+        if let Some(pool) = self.pools.get_mut(pool.0) {
+            pool.thresholds = thresholds;
+        }
+    }
+
+    /// A server is watched from here on, or is not any more: what was bad is still believed, unless
+    /// `blindly`, and what was good is not.
+    pub fn forget_health(&mut self, id: PeerId, blindly: bool) {
+        if let Some(peer) = self.table.get_mut(id.0)
+            && (peer.health.up || blindly)
+        {
+            peer.health = Health::default();
+        }
+        self.settle(id);
+    }
+
     /// The server under this number.
     #[must_use]
     pub fn get(&self, id: PeerId) -> Option<&Peer> {
@@ -177,6 +196,21 @@ impl Peers {
     /// The next server of a pool whose turn it is, `tried` ones left out. Ends after one lap.
     pub fn next(&mut self, pool: PoolId, tried: &[PeerId]) -> Option<PeerId> {
         self.pools.get_mut(pool.0)?.rotation.next(tried)
+    }
+
+    /// Whom [`Peers::next`] would name for one request that fails everywhere, at most so many.
+    /// Nobody's turn is used up.
+    #[must_use]
+    pub fn turns(&self, pool: PoolId, most: usize) -> Vec<PeerId> {
+        let mut rotation = self
+            .pools
+            .get(pool.0)
+            .map_or_else(Rotation::default, |pool| pool.rotation.clone());
+        let mut turns = Vec::new();
+        while let Some(id) = rotation.next(&turns).filter(|_| turns.len() < most) {
+            turns.push(id);
+        }
+        turns
     }
 
     /// A connection to the server came about, by a probe or for a request.

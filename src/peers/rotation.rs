@@ -13,7 +13,7 @@ use crate::base::planted::Bug;
 use crate::base::planted::planted;
 
 /// Whose turn it is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Rotation {
     /// Each with its number in the pool, in the order of that.
     up: Vec<(u32, PeerId)>,

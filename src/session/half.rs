@@ -16,6 +16,7 @@
 use std::ops::Range;
 
 use crate::base::buffer::Marks;
+use crate::base::buffer::Pool;
 use crate::base::buffer::Window;
 use crate::limits;
 
@@ -76,6 +77,16 @@ impl Half {
     pub fn widen(&mut self, read_bytes: usize) {
         if let Some(window) = &mut self.window {
             window.widen(read_bytes);
+        }
+    }
+
+    /// A long transfer whose bytes have to be copied is given a broad window, if it can be.
+    pub fn broaden(&mut self, pool: &mut Pool) {
+        if self.is_bulk()
+            && self.is_empty()
+            && let Some(window) = self.window.take()
+        {
+            self.lend(pool.broaden(window));
         }
     }
 
@@ -382,7 +393,6 @@ fn hex_line(count: usize, line: &mut [u8; 18]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::buffer::Pool;
 
     fn half(bytes: &[u8]) -> Half {
         let mut half = Half::default();

@@ -12,6 +12,7 @@ use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::UnixTime;
 use rustls::server::ClientHello;
 use rustls::server::ResolvesServerCert;
@@ -104,7 +105,26 @@ const DAY_SECONDS: u64 = 86_400;
 #[derive(Clone, Debug)]
 pub struct Identity {
     config: Arc<ServerConfig>,
+    origin: Arc<Origin>,
 }
+
+/// What it was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    /// A key belongs to its certificate, and cannot differ where that does not.
+    chains: Vec<Vec<CertificateDer<'static>>>,
+    client_ca_pem: Option<Vec<u8>>,
+    any_protocol: bool,
+}
+
+impl PartialEq for Identity {
+    /// Whether both were made from the same certificates.
+    fn eq(&self, other: &Self) -> bool {
+        self.origin == other.origin
+    }
+}
+
+impl Eq for Identity {}
 
 impl Identity {
     /// A client meets the certificate that is for the name it asks for (SNI, RFC 6066 section 3):
@@ -134,8 +154,15 @@ impl Identity {
         let mut config = builder.with_cert_resolver(Arc::new(choice));
         config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
         config.ticketer = ring::Ticketer::new().map_err(TlsSetupError::library)?;
+        let chains = credentials.iter().map(|one| one.key.cert.clone());
+        let origin = Origin {
+            chains: chains.collect(),
+            client_ca_pem: client_ca_pem.map(<[u8]>::to_vec),
+            any_protocol: false,
+        };
         Ok(Self {
             config: Arc::new(config),
+            origin: Arc::new(origin),
         })
     }
 
@@ -144,8 +171,13 @@ impl Identity {
     pub fn for_any_protocol(self) -> Self {
         let mut config = (*self.config).clone();
         config.alpn_protocols = Vec::new();
+        let origin = Origin {
+            any_protocol: true,
+            ..(*self.origin).clone()
+        };
         Self {
             config: Arc::new(config),
+            origin: Arc::new(origin),
         }
     }
 

@@ -53,6 +53,8 @@ pub use pem::TlsSetupError;
 #[derive(Clone, Debug)]
 pub struct ClientTls {
     source: Rc<dyn Source>,
+    /// `None` for machines from elsewhere.
+    origin: Option<Arc<Origin>>,
 }
 
 impl ClientTls {
@@ -62,37 +64,17 @@ impl ClientTls {
     /// # Errors
     /// If `extra_ca_pem` holds no certificate, or one that cannot be read.
     pub fn new(extra_ca_pem: Option<&[u8]>, verify: bool) -> Result<Self, TlsSetupError> {
-        let mut roots = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
-        if let Some(pem) = extra_ca_pem {
-            add_roots(&mut roots, pem)?;
-        }
-        let provider = Arc::new(ring::default_provider());
-        let algorithms = provider.signature_verification_algorithms;
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(rustls::ALL_VERSIONS)
-            .map_err(TlsSetupError::library)?;
-        let mut config = if verify {
-            builder.with_root_certificates(roots).with_no_client_auth()
-        } else {
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms }))
-                .with_no_client_auth()
-        };
-        config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
-        config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS_MAX);
-        // Early data can be replayed by whoever recorded it (RFC 8446 section 8).
-        config.enable_early_data = false;
-        Ok(Self::simulated(Rc::new(Arc::new(config))))
+        Trust::new(extra_ca_pem, verify).map(|trust| Self::from(&trust))
     }
 
     /// For tests only: machines from elsewhere, be it the library set up in another way or no
     /// TLS at all. Whoever uses this says whom it trusts.
     #[must_use]
     pub fn simulated(source: Rc<dyn Source>) -> Self {
-        Self { source }
+        Self {
+            source,
+            origin: None,
+        }
     }
 
     /// A connection to the server called `server_name`, a DNS name or an IP address, with or
@@ -122,24 +104,123 @@ impl Source for Arc<ClientConfig> {
     }
 }
 
+/// Whom to trust: what a [`ClientTls`] is made of, on whichever thread has the time to read and
+/// check certificates. Cloning it is cheap, and the clones share the sessions that can be resumed.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    config: Arc<ClientConfig>,
+    origin: Arc<Origin>,
+}
+
+/// What it was made from.
+#[derive(Debug, PartialEq, Eq)]
+struct Origin {
+    extra_ca_pem: Option<Vec<u8>>,
+    verify: bool,
+}
+
+impl Trust {
+    /// As [`ClientTls::new`].
+    ///
+    /// # Errors
+    /// If `extra_ca_pem` holds no certificate, or one that cannot be read.
+    pub fn new(extra_ca_pem: Option<&[u8]>, verify: bool) -> Result<Self, TlsSetupError> {
+        let origin = Origin {
+            extra_ca_pem: extra_ca_pem.map(<[u8]>::to_vec),
+            verify,
+        };
+        Ok(Self {
+            config: Arc::new(settings(extra_ca_pem, verify)?),
+            origin: Arc::new(origin),
+        })
+    }
+}
+
+impl PartialEq for Trust {
+    /// Whether both were made from the same certificates.
+    fn eq(&self, other: &Self) -> bool {
+        self.origin == other.origin
+    }
+}
+
+impl Eq for Trust {}
+
+impl From<&Trust> for ClientTls {
+    fn from(trust: &Trust) -> Self {
+        Self {
+            source: Rc::new(Arc::clone(&trust.config)),
+            origin: Some(Arc::clone(&trust.origin)),
+        }
+    }
+}
+
+impl ClientTls {
+    /// Whether it was made from the same certificates.
+    #[must_use]
+    pub fn is_like(&self, trust: &Trust) -> bool {
+        self.origin.as_ref() == Some(&trust.origin)
+    }
+}
+
+fn settings(extra_ca_pem: Option<&[u8]>, verify: bool) -> Result<ClientConfig, TlsSetupError> {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    if let Some(pem) = extra_ca_pem {
+        add_roots(&mut roots, pem)?;
+    }
+    let provider = Arc::new(ring::default_provider());
+    let algorithms = provider.signature_verification_algorithms;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .map_err(TlsSetupError::library)?;
+    let mut config = if verify {
+        builder.with_root_certificates(roots).with_no_client_auth()
+    } else {
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms }))
+            .with_no_client_auth()
+    };
+    config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
+    config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS_MAX);
+    // Early data can be replayed by whoever recorded it (RFC 8446 section 8).
+    config.enable_early_data = false;
+    Ok(config)
+}
+
 /// How to speak TLS to clients. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     source: Rc<dyn Source>,
+    /// `None` for machines from elsewhere.
+    identity: Option<Identity>,
 }
 
 impl ServerTls {
     /// As somebody.
     #[must_use]
     pub fn new(identity: &Identity) -> Self {
-        Self::simulated(Rc::new(identity.config()))
+        Self {
+            source: Rc::new(identity.config()),
+            identity: Some(identity.clone()),
+        }
     }
 
     /// For tests only: machines from elsewhere, be it the library set up in another way or no
     /// TLS at all.
     #[must_use]
     pub fn simulated(source: Rc<dyn Source>) -> Self {
-        Self { source }
+        Self {
+            source,
+            identity: None,
+        }
+    }
+
+    /// Whether it is somebody who was made from the same certificates.
+    #[must_use]
+    pub fn is_like(&self, identity: &Identity) -> bool {
+        self.identity.as_ref() == Some(identity)
     }
 
     /// The server's end of a connection that a client has opened.

@@ -419,3 +419,16 @@ fn bad_files_are_told_apart() {
     let error = served(&certificate, &foreign_key).unwrap_err();
     assert!(matches!(error, TlsSetupError::BadKey { .. }), "{error}");
 }
+
+#[test]
+fn certificates_tell_trusts_apart() {
+    let [one, other] = [Authority::new(), Authority::new()].map(|authority| authority.pem());
+    let trust = |pem: &str, verify| Trust::new(Some(pem.as_bytes()), verify).unwrap();
+    let first = trust(&one, true);
+    assert_eq!(first, trust(&one, true));
+    for strange in [trust(&one, false), trust(&other, true)] {
+        assert_ne!(first, strange);
+        assert!(!ClientTls::from(&first).is_like(&strange));
+    }
+    assert!(ClientTls::from(&first).is_like(&trust(&one, true)));
+}

@@ -32,6 +32,7 @@ mod pipes;
 mod queue;
 mod registrar;
 mod relay;
+mod reload;
 mod scene;
 mod script;
 mod secure;

@@ -1,5 +1,6 @@
 //! Somebody changes things while a world goes on: servers are added, drained, disabled, weighed and
-//! removed between two turns. The first server stays, so that there is always somebody to serve.
+//! removed between two turns, one by one or by a whole configuration that was read anew. The first
+//! server stays, so that there is always somebody to serve.
 
 use tidegate::admin::Change;
 use tidegate::admin::Edit;
@@ -8,9 +9,14 @@ use tidegate::admin::Whom;
 use tidegate::base::random::Random;
 use tidegate::base::time::Span;
 use tidegate::config::Backend;
+use tidegate::config::Config;
 use tidegate::config::Host;
+use tidegate::config::Listener;
+use tidegate::config::Pool;
+use tidegate::config::ReuseMode;
 use tidegate::config::Scheme;
 use tidegate::engine::Engine;
+use tidegate::engine::Plan;
 
 use crate::kernel::SimKernel;
 use crate::scene::Kind;
@@ -23,11 +29,32 @@ pub(crate) struct Operator {
     kind: Kind,
     origins: u8,
     scheme: Scheme,
+    /// What the program began with.
+    config: Config,
+    /// What was read anew last, if anything.
+    last: Option<Plan>,
     /// How many changes are left to be made.
     left: u16,
-    /// What was done, in order; refused changes too.
-    pub(crate) done: Vec<Change>,
+    /// What was done, in order; refused changes too, but no refused plans.
+    pub(crate) done: Vec<Deed>,
     applied: u64,
+}
+
+/// What was done.
+#[derive(Clone, Debug)]
+pub(crate) enum Deed {
+    Change(Change),
+    Reload(Box<Plan>),
+}
+
+impl Deed {
+    /// Does it, or not.
+    pub(crate) fn apply(&self, engine: &mut Engine, kernel: &mut SimKernel) -> bool {
+        match self {
+            Self::Change(change) => engine.apply(change.clone(), kernel).is_ok(),
+            Self::Reload(plan) => engine.reload(plan, kernel).is_ok(),
+        }
+    }
 }
 
 impl Operator {
@@ -37,6 +64,8 @@ impl Operator {
             kind: scene.kind,
             origins: scene.origins,
             scheme: scene.config().pools[0].backends[0].scheme,
+            config: scene.config(),
+            last: None,
             left: scene.changes,
             done: Vec::new(),
             applied: 0,
@@ -54,9 +83,95 @@ impl Operator {
             return;
         }
         self.left -= 1;
-        let change = self.draw();
-        self.done.push(change.clone());
-        self.applied += u64::from(engine.apply(change, kernel).is_ok());
+        if self.random.below(5) == 0 {
+            let plan = self.plan();
+            return self.reload(plan, engine, kernel);
+        }
+        let deed = Deed::Change(self.draw());
+        self.applied += u64::from(deed.apply(engine, kernel));
+        self.done.push(deed);
+    }
+
+    /// A plan is refused for want of a descriptor, or while the program ends.
+    fn reload(&mut self, plan: Plan, engine: &mut Engine, kernel: &mut SimKernel) {
+        let deed = Deed::Reload(Box::new(plan.clone()));
+        let before = (engine.roster(), engine.addresses());
+        if deed.apply(engine, kernel) {
+            self.applied += 1;
+            self.last = Some(plan);
+            self.done.push(deed);
+        } else {
+            assert_eq!(before, (engine.roster(), engine.addresses()));
+        }
+    }
+
+    /// The configuration with other servers, another pool or listener, other policies: none that
+    /// would cost anybody an answer where nothing goes wrong.
+    fn plan(&mut self) -> Plan {
+        let mut config = self.config.clone();
+        let random = &mut self.random;
+        config.drain_timeout = match self.kind {
+            Kind::Calm => Span::seconds(3_600),
+            Kind::Stormy => Span::millis(random.below(200)),
+        };
+        let mut times = |span: &mut Span| *span = Span(span.0 * (1 + random.below(3)));
+        let pool = &mut config.pools[0];
+        let listener = &mut config.listeners[0];
+        for span in [
+            &mut pool.health.interval,
+            &mut pool.timeouts.connect,
+            &mut pool.timeouts.response,
+            &mut pool.timeouts.read,
+            &mut pool.reuse.idle_time,
+            &mut listener.timeouts.head,
+            &mut listener.timeouts.idle,
+            &mut listener.timeouts.read,
+            &mut listener.timeouts.write,
+            &mut listener.timeouts.tunnel,
+        ] {
+            times(span);
+        }
+        let random = &mut self.random;
+        if random.below(3) == 0 {
+            pool.reuse.mode = ReuseMode::Never;
+        }
+        pool.reuse.idle = usize::try_from(random.below(8)).expect("small");
+        pool.health.fall = u32::try_from(1 + random.below(4)).expect("small");
+        let first = pool.backends[0].clone();
+        pool.backends
+            .retain(|one| *one == first || random.below(3) > 0);
+        for backend in &mut pool.backends {
+            backend.weight = u16::try_from(1 + random.below(3)).expect("small");
+        }
+        // Whom a new pool trusts would have to come from a file.
+        if self.scheme == Scheme::Http && random.below(2) == 0 {
+            config.pools.push(Pool {
+                name: "more".to_owned(),
+                ..config.pools[0].clone()
+            });
+            let at = Scene::proxy();
+            config.listeners.push(Listener {
+                name: "more".to_owned(),
+                pool: 1,
+                ..Listener::at((at.ip(), at.port() + 1).into())
+            });
+            // Clients that are in change the pool, too.
+            config.listeners[0].pool = usize::try_from(random.below(2)).expect("small");
+        }
+        Plan {
+            config,
+            ..Plan::default()
+        }
+    }
+
+    /// The program ends in the time that it was given at first.
+    pub(crate) fn finish(&mut self, engine: &mut Engine, kernel: &mut SimKernel) {
+        self.left = 0;
+        if let Some(mut plan) = self.last.take() {
+            plan.config.drain_timeout = self.config.drain_timeout;
+            self.done.push(Deed::Reload(Box::new(plan.clone())));
+            assert!(engine.reload(&plan, kernel).is_ok());
+        }
     }
 
     /// Gives every server back.
@@ -64,29 +179,29 @@ impl Operator {
         self.left = 0;
         for entry in engine.roster() {
             let whom = Whom {
-                pool: "app".to_owned(),
+                pool: entry.id.split('-').next().unwrap_or_default().to_owned(),
                 backend: entry.id,
             };
             let edit = Edit {
                 state: Some(Wanted::Enable),
                 ..Edit::default()
             };
-            let change = Change::Edit { whom, edit };
-            self.done.push(change.clone());
-            assert!(engine.apply(change, kernel).is_ok());
+            let deed = Deed::Change(Change::Edit { whom, edit });
+            assert!(deed.apply(engine, kernel));
+            self.done.push(deed);
         }
-    }
-
-    /// Makes no more changes.
-    pub(crate) const fn stop(&mut self) {
-        self.left = 0;
     }
 
     fn draw(&mut self) -> Change {
         let number = 1 + self.random.below(u64::from(self.origins.max(2) - 1));
         let at = Scene::origin(u8::try_from(number).expect("small"));
         let whom = Whom {
-            pool: "app".to_owned(),
+            pool: if self.random.below(8) == 0 {
+                "more"
+            } else {
+                "app"
+            }
+            .to_owned(),
             backend: match self.random.below(3) {
                 // Numbers that were never given, too.
                 0 => format!("app-{}", 2 + self.random.below(12)),
@@ -126,7 +241,6 @@ mod tests {
     use super::*;
     use crate::frame;
     use tidegate::admin::Refusal;
-    use tidegate::config::Config;
 
     fn engine(kernel: &mut SimKernel) -> Engine {
         let mut config = Config::default();

@@ -227,6 +227,7 @@ impl World {
 
     /// What the operator did, done to a fresh engine, gives the same servers.
     fn replay(&mut self) {
+        self.operator.finish(&mut self.engine, &mut self.kernel);
         let mut kernel = SimKernel::new(0);
         let tls = [self.sky.cover.client_tls()];
         let mut fresh = Engine::new(&self.scene.config(), &tls, 0, &mut kernel)
@@ -235,15 +236,14 @@ impl World {
         if self.sabotage == Some(Sabotage::Forgetful) {
             done.clear();
         }
-        for change in done {
+        for deed in done {
             // What is refused here was refused there, or was about a server on its way out.
-            let _ = fresh.apply(change, &mut kernel);
+            deed.apply(&mut fresh, &mut kernel);
         }
         let (there, here) = (self.engine.roster(), fresh.roster());
         self.check(Invariant::DumpReplays, there == here, || {
             format!("{there:?} and, played back, {here:?}")
         });
-        self.operator.stop();
     }
 
     /// In a calm world nobody was turned away.

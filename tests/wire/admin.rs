@@ -129,7 +129,8 @@ fn every_route_answers_what_it_is_for() {
             .text()
             .contains("[pool.")
     );
-    assert_eq!(admin.status("POST", "/api/v1/reload", ""), 501);
+    // There is no file.
+    assert_eq!(admin.status("POST", "/api/v1/reload", ""), 422);
 }
 
 #[test]
@@ -420,11 +421,28 @@ fn events_tell_of_everything_and_of_changes() {
         }
     };
     read_until("text/event-stream");
+    read_until("event: history\ndata: []\n\n");
+    read_until("\"latency_bounds_ms\":[0.5,");
     read_until("\"id\":\"app-1\"");
     let body = json!({ "url": vacant.url() }).to_string();
     assert_eq!(admin.ask("POST", BACKENDS, &body).status(), 201);
     read_until("event: state\ndata: {\"id\":\"app-2\"");
     read_until("\"state\":\"down\"");
+    // Whoever comes later is told as well.
+    let mut late = Client::new(admin.at);
+    late.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut told = String::new();
+    while !told.contains("\n\n") {
+        told.push(char::from(late.bytes(1)[0]));
+    }
+    let (_, history) = told.split_once("data: ").expect("an event");
+    let history: Value = serde_json::from_str(history.trim()).expect("JSON");
+    assert_eq!(
+        (&history[0]["id"], &history[0]["state"]),
+        (&json!("app-2"), &json!("down"))
+    );
+    let reason = history[0]["reason"].as_str().expect("a reason");
+    assert!(reason.starts_with("L4CON"), "{reason}");
 }
 
 #[test]

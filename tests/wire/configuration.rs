@@ -19,6 +19,10 @@ impl File {
         Self(path)
     }
 
+    pub(crate) fn write(&self, content: impl AsRef<[u8]>) {
+        fs::write(&self.0, content).expect("it was there before");
+    }
+
     pub(crate) fn path(&self) -> &str {
         self.0.to_str().expect("no odd names here")
     }

@@ -170,7 +170,7 @@ fn with_few_descriptors_clients_wait_their_turn() {
     let url = origin.url();
     let binary = Binary::start_with_descriptors(64, &["--probe", "off", &url]);
     assert!(
-        binary.has_said("at most 16 clients at a time"),
+        binary.has_said("at most 14 clients at a time"),
         "it should be told"
     );
     let mut clients: Vec<Client> = (0..200).map(|_| binary.client()).collect();

@@ -22,6 +22,7 @@ mod origin;
 mod peers;
 mod process;
 mod proxying;
+mod reload;
 mod secure_origin;
 mod tcp;
 mod terminate;

@@ -411,3 +411,82 @@ fn an_expired_certificate_is_warned_of_and_shown_all_the_same() {
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert!(error.to_string().contains("expired"), "{error}");
 }
+
+#[test]
+fn certificates_are_read_anew_and_sessions_outlive_that() {
+    let authority = Authority::new();
+    let origin = Origin::saying("there");
+    let [old, new] = [["a.test"], ["a.test"]].map(|names| authority.issue(&names));
+    let socket = crate::unix::Place::new();
+    let text = |tls: &str| {
+        format!(
+            "workers = 2\n[[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\n{tls}\n\
+             [pool.app]\nbackends = [\"{}\"]\nhealth = {{ probe = \"off\" }}\n",
+            origin.url()
+        )
+    };
+    let tls = format!(
+        "tls = [{{ cert = \"{}\", key = \"{}\" }}]",
+        old.cert(),
+        old.key()
+    );
+    let file = crate::configuration::File::new("renewed", text(&tls));
+    let mut binary = Binary::start_with_file(file.path());
+    let at = binary.address();
+    let client = settings(&authority, &[&rustls::version::TLS12], None, &[]);
+    let meet = || {
+        let mut secure = Secure::new(&client, at, "a.test").expect("hands");
+        assert_eq!(secure.get("/").expect("an answer").text(), "there");
+        let resumed = secure.connection().handshake_kind() == Some(HandshakeKind::Resumed);
+        (secure.met().to_vec(), resumed)
+    };
+    let mut reload = |text: &str, said: &str| {
+        file.write(text);
+        binary.signal("HUP");
+        binary.wait_for(said)
+    };
+    assert_eq!(meet(), (old.pair.0.clone(), false));
+    assert!(meet().1);
+    // Nothing is different: whoever was here before still is.
+    reload(&text(&tls), "nothing was touched");
+    assert!(meet().1);
+    // The same files, and something else in them. All loops hear of it, each in its time.
+    std::fs::copy(new.cert(), old.cert()).expect("a file");
+    std::fs::copy(new.key(), old.key()).expect("a file");
+    let mut open = Secure::new(&client, at, "a.test").expect("hands");
+    reload(
+        &text(&tls),
+        "tls: certificates those read before -> those read now",
+    );
+    crate::eventually("every loop shows the new one", || {
+        let fresh = settings(&authority, &[&rustls::version::TLS12], None, &[]);
+        (0..8).all(|_| {
+            let secure = Secure::new(&fresh, at, "a.test").expect("hands");
+            secure.met() == new.pair.0
+        })
+    });
+    // Who was in stays in.
+    assert_eq!(open.get("/").expect("an answer").text(), "there");
+    // A file that is no good changes nothing.
+    std::fs::write(old.key(), "no key").expect("a file");
+    reload(&text(&tls), "no private key");
+    assert_eq!(meet().0, new.pair.0);
+    // In the clear, and through a file besides.
+    let more = format!(
+        "[[listener]]\nname = \"file\"\nlisten = \"{}\"",
+        socket.address()
+    );
+    reload(&text(&more), "reloaded: ");
+    crate::eventually("every loop speaks in the clear", || {
+        (0..8).all(|_| {
+            let mut client = Client::new(at);
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            client.response().is_ok_and(|answer| answer.status() == 200)
+        })
+    });
+    for _ in 0..8 {
+        assert_eq!(crate::unix::ask(&socket.connect(), "").text(), "there");
+    }
+    reload(&text(""), "reloaded: ");
+    crate::eventually("the file is gone", || !socket.path().exists());
+}

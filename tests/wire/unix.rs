@@ -14,10 +14,10 @@ use crate::message::Message;
 use crate::origin::{Origin, Step, ok};
 
 /// A path of its own for a socket, in a directory that is gone with the test.
-struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::SeqCst);
         let name = format!("tidegate-{}-{number}", std::process::id());
@@ -26,15 +26,15 @@ impl Place {
         Self(folder)
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.join("web.sock")
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("unix:{}", self.path().display())
     }
 
-    fn connect(&self) -> UnixStream {
+    pub(crate) fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(self.path()).expect("a listening program");
         stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         stream
@@ -47,7 +47,8 @@ impl Drop for Place {
     }
 }
 
-fn ask(stream: &UnixStream, head: &str) -> Message {
+/// GET on that connection, with more fields.
+pub(crate) fn ask(stream: &UnixStream, head: &str) -> Message {
     let mut to = stream;
     to.write_all(format!("GET / HTTP/1.1\r\nHost: a\r\n{head}\r\n").as_bytes())
         .expect("an open connection");

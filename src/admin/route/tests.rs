@@ -1,10 +1,12 @@
 //! What every route asks for, and every way to ask for it wrongly.
 
 use super::*;
+use crate::admin::Visitor;
 
 fn ask(method: Method, target: &str, body: &str) -> Result<Command, Answer> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let request = Request {
+        visitor: Visitor::Known,
         method,
         path: path.to_owned(),
         query: query.to_owned(),

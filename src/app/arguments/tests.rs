@@ -68,6 +68,7 @@ fn demo_and_origin_have_options_of_their_own() {
     let demo = demo::Options {
         length: Span::seconds(3),
         headless: true,
+        admin: None,
     };
     let demo = Ok(Command::Demo(demo));
     assert_eq!(
@@ -78,6 +79,12 @@ fn demo_and_origin_have_options_of_their_own() {
         line("--for 3s --headless demo").map(|line| line.command),
         demo
     );
+    let Ok(Command::Demo(demo)) = line("demo --admin localhost:9901").map(|line| line.command)
+    else {
+        panic!("a demo takes --admin");
+    };
+    assert_eq!(demo.admin.unwrap().to_string(), "127.0.0.1:9901");
+    assert!(line("demo --admin :9901").is_err(), "others could reach it");
     let origin = origin::Options {
         listen: "127.0.0.1:7000".parse().unwrap(),
         name: "B".to_owned(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::config::Address;
 
@@ -62,6 +63,13 @@ impl Client {
         }
         let detail = value.get("detail").and_then(Value::as_str);
         let detail = detail.unwrap_or("no reason was given");
+        if detail.contains('\n') {
+            // It shows a place in a file.
+            let harmless = |c: &char| !c.is_control() || ['\n', '\t'].contains(c);
+            let line = detail.chars().filter(harmless).collect();
+            let exit = Exit::Failed;
+            return Err(Failure { exit, line });
+        }
         Err(Failure::run_time(&format!("{status}: {detail}")))
     }
 

@@ -85,10 +85,10 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
             say(&table::overview(&status, &pools));
         }
         ["top"] => return top(&client),
-        ["reload"] => say(&format!(
-            "{}\n",
-            client.ask("POST", "/api/v1/reload", None)?
-        )),
+        ["reload"] => {
+            let done = client.ask("POST", "/api/v1/reload", None)?;
+            say(&table::differences(&done));
+        }
         ["add", rest @ .., url] => {
             let target = format!("/api/v1/pools/{}/backends", pool(&client, rest.first())?);
             let added = client.ask("POST", &target, Some(&json!({ "url": url })))?;

@@ -34,6 +34,20 @@ pub(super) fn backend(one: &Value) -> String {
     aligned(&[HEADS.map(str::to_owned).to_vec(), row(one)])
 }
 
+/// What a reload has made different, a line for each thing.
+pub(super) fn differences(done: &Value) -> String {
+    let all = |part: &str| done[part].as_array().cloned().unwrap_or_default();
+    let mut text = String::new();
+    for one in all("changes").iter().chain(&all("unchanged")) {
+        let kind = word(&one["kind"]);
+        text += &format!("{kind:9}  {}: {}\n", word(&one["what"]), word(&one["text"]));
+    }
+    if done["changed"] != true {
+        text += "nothing was touched\n";
+    }
+    text
+}
+
 fn row(one: &Value) -> Vec<String> {
     let latency = |name: &str| {
         let value = one["latency_ms"][name].as_f64();
@@ -100,6 +114,15 @@ const HEADS: [&str; 11] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn differences_are_lines() {
+        let one = serde_json::json!({"kind": "added", "what": "pool b", "text": "backends: 2"});
+        let done = serde_json::json!({"changed": true, "changes": [one], "unchanged": []});
+        assert_eq!(differences(&done), "added      pool b: backends: 2\n");
+        let done = serde_json::json!({"changed": false, "changes": [], "unchanged": [one]});
+        assert!(differences(&done).ends_with("nothing was touched\n"));
+    }
 
     #[test]
     fn columns_are_aligned_and_letters_harmless() {

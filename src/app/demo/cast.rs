@@ -23,6 +23,8 @@ use super::super::load::Figures;
 use super::super::load::Load;
 use super::super::origin;
 use super::super::origin::Origin;
+use super::dashboard;
+use super::options::Options;
 use super::script;
 use super::script::Act;
 use crate::base::time::Moment;
@@ -45,6 +47,7 @@ use crate::os::MioKernel;
 pub(super) struct Cast {
     origins: Vec<Player>,
     balancer: SocketAddr,
+    dashboard: String,
     reports: Arc<Mutex<Vec<BackendReport>>>,
     figures: Arc<Mutex<Figures>>,
     load: JoinHandle<()>,
@@ -72,7 +75,7 @@ enum Order {
 
 impl Cast {
     /// Starts everybody; clients ask from here on.
-    pub(super) fn assemble(length: Span) -> Result<Self, Failure> {
+    pub(super) fn assemble(options: &Options) -> Result<Self, Failure> {
         let (load_over, balancer_over) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
         let origins: Vec<Player> = NAMES
             .into_iter()
@@ -80,13 +83,19 @@ impl Cast {
             .collect::<Result<_, _>>()?;
         let reports = Arc::new(Mutex::new(Vec::new()));
         let addresses: Vec<SocketAddr> = origins.iter().map(|player| player.address).collect();
-        let config = config(&addresses, length);
-        let balancer = start_balancer(config, Arc::clone(&reports), Arc::clone(&balancer_over))?;
+        let config = config(&addresses, options.length);
+        let (balancer, dashboard) = start_balancer(
+            config,
+            options.admin.clone(),
+            Arc::clone(&reports),
+            Arc::clone(&balancer_over),
+        )?;
         let figures = Arc::new(Mutex::new(Figures::default()));
         let load = start_load(balancer, Arc::clone(&figures), Arc::clone(&load_over))?;
         Ok(Self {
             origins,
             balancer,
+            dashboard,
             reports,
             figures,
             load,
@@ -98,6 +107,11 @@ impl Cast {
     /// Where clients connect.
     pub(super) const fn address(&self) -> SocketAddr {
         self.balancer
+    }
+
+    /// Where the dashboard is, in words.
+    pub(super) fn dashboard(&self) -> &str {
+        &self.dashboard
     }
 
     /// The origins and where they are, in words.
@@ -220,10 +234,12 @@ fn config(origins: &[SocketAddr], length: Span) -> Config {
 
 fn start_balancer(
     mut config: Config,
+    admin: Option<Address>,
     reports: Arc<Mutex<Vec<BackendReport>>>,
     is_over: Arc<AtomicBool>,
-) -> Result<SocketAddr, Failure> {
-    spawn("balancer", move |born| {
+) -> Result<(SocketAddr, String), Failure> {
+    let (words, opened) = mpsc::channel();
+    let address = spawn("balancer", move |born| {
         let mut kernel = MioKernel::new()?;
         let mut engine = match Engine::new(&config, &[], balance::seed(), &mut kernel) {
             Err(failure) if failure.error.kind() == io::ErrorKind::AddrInUse => {
@@ -233,6 +249,8 @@ fn start_balancer(
             other => other,
         }
         .map_err(|failure| failure.error)?;
+        let dashboard = dashboard::open(admin.as_ref(), &config, &mut engine, &mut kernel)?;
+        let _ = words.send(dashboard);
         let address = engine.addresses().into_iter().next();
         let address = address.and_then(|address| match address {
             Address::Tcp(address) => Some(address),
@@ -247,7 +265,9 @@ fn start_balancer(
             }
         }
         Ok(())
-    })
+    })?;
+    let words = opened.recv().map_err(|_| gone("balancer"))?;
+    Ok((address, words))
 }
 
 fn start_load(

@@ -3,6 +3,8 @@
 //! get, and the end says whether one of them noticed.
 
 mod cast;
+mod dashboard;
+mod options;
 mod screen;
 mod script;
 
@@ -19,28 +21,11 @@ use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
 use crate::os::MioKernel;
 use cast::Cast;
+pub use options::Options;
 use screen::Row;
 use screen::Screen;
 use screen::Status;
 use script::Script;
-
-/// How long, and for whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// From the first request to the last. Default: 30 s.
-    pub length: Span,
-    /// Plain lines even if somebody looks at a terminal. Default: false.
-    pub headless: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            length: Span::seconds(30),
-            headless: false,
-        }
-    }
-}
 
 /// Runs the demo; [`Exit::Failed`] says that a client saw an error.
 ///
@@ -51,7 +36,8 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
     let mut screen = Screen::new(io::stdout(), redraws);
     let mut kernel = super::process::kernel_with_signals()?;
     super::process::descriptors();
-    let cast = Cast::assemble(options.length)?;
+    let cast = Cast::assemble(options)?;
+    screen.event(cast.dashboard());
     screen.event(&format!(
         "clients ask http://{} for {}; origins: {}; ctrl-C ends it early",
         cast.address(),
@@ -201,12 +187,14 @@ const SCENE: Span = Span::millis(50);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Address;
 
     #[test]
     fn no_client_notices_anything() {
         let options = Options {
             length: Span::seconds(3),
             headless: true,
+            admin: Some(Address::Tcp(([127, 0, 0, 1], 0).into())),
         };
         assert_eq!(run(&options), Ok(Exit::Clean));
     }

@@ -1,0 +1,269 @@
+//! Reloads without traffic: what an engine says of them, and what it holds afterwards.
+
+use std::net::SocketAddr;
+
+use tidegate::admin::Change;
+use tidegate::admin::Edit;
+use tidegate::admin::Wanted;
+use tidegate::admin::Whom;
+use tidegate::config::Address;
+use tidegate::config::Backend;
+use tidegate::config::Config;
+use tidegate::config::Host;
+use tidegate::config::Listener;
+use tidegate::config::Mode;
+use tidegate::config::Pool;
+use tidegate::config::Probe;
+use tidegate::config::Scheme;
+use tidegate::engine::Engine;
+use tidegate::engine::Plan;
+
+use crate::kernel::SimKernel;
+use crate::scene::Scene;
+
+fn backend(number: u8) -> Backend {
+    let at = Scene::origin(number);
+    Backend::new(Scheme::Http, Host::Address(at.ip()), at.port())
+}
+
+/// The same for a listener.
+fn home(port: u16) -> Address {
+    place(port).into()
+}
+
+fn place(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// One pool and one listener for each name, with these backends.
+fn config(all: &[(&str, u16, &[u8])]) -> Config {
+    let listener = |(at, (name, port, _)): (usize, &(&str, u16, &[u8]))| Listener {
+        name: format!("at-{name}"),
+        pool: at,
+        ..Listener::at(place(*port))
+    };
+    let pool = |(name, _, backends): &(&str, u16, &[u8])| Pool {
+        name: (*name).to_owned(),
+        backends: backends.iter().copied().map(backend).collect(),
+        ..Pool::default()
+    };
+    Config {
+        listeners: all.iter().enumerate().map(listener).collect(),
+        pools: all.iter().map(pool).collect(),
+        ..Config::default()
+    }
+}
+
+fn plan(config: &Config) -> Plan {
+    Plan {
+        config: config.clone(),
+        ..Plan::default()
+    }
+}
+
+fn start(config: &Config) -> (Engine, SimKernel) {
+    let mut kernel = SimKernel::new(1);
+    let engine = Engine::new(config, &[], 1, &mut kernel).expect("free addresses");
+    (engine, kernel)
+}
+
+fn reload(engine: &mut Engine, kernel: &mut SimKernel, config: &Config) -> Vec<String> {
+    let all = engine.reload(&plan(config), kernel).expect("a good plan");
+    all.iter().map(ToString::to_string).collect()
+}
+
+fn ids(engine: &Engine) -> Vec<String> {
+    let roster = engine.roster();
+    roster.iter().map(|entry| entry.id.clone()).collect()
+}
+
+#[test]
+fn the_same_is_the_same() {
+    let config = config(&[("a", 81, &[1, 2]), ("b", 82, &[1])]);
+    let (mut engine, mut kernel) = start(&config);
+    let before = (engine.roster(), engine.addresses(), kernel.census());
+    assert_eq!(
+        reload(&mut engine, &mut kernel, &config),
+        [
+            "= pool a: backends: 2",
+            "= pool b: backends: 1",
+            "= listener at-a: 0 connections kept",
+            "= listener at-b: 0 connections kept",
+        ]
+    );
+    let after = (engine.roster(), engine.addresses(), kernel.census());
+    assert_eq!(before, after);
+}
+
+#[test]
+fn numbers_are_never_given_twice_whatever_comes_and_goes() {
+    let first = config(&[("a", 81, &[1, 2])]);
+    let (mut engine, mut kernel) = start(&first);
+    let second = config(&[("b", 82, &[3]), ("a", 81, &[2, 3])]);
+    assert_eq!(
+        reload(&mut engine, &mut kernel, &second),
+        [
+            "+ pool b: backends: 1",
+            "+ backend b-1: http://10.1.0.3, weight 1",
+            "+ backend a-3: http://10.1.0.3, weight 1",
+            "- backend a-1: http://10.1.0.1, 0 under way may end within 30s",
+            "+ listener at-b: listening on 127.0.0.1:82 (http)",
+            "= listener at-a: 0 connections kept",
+        ]
+    );
+    assert_eq!(ids(&engine), ["a-2", "b-1", "a-3"]);
+    assert_eq!(engine.addresses(), [home(82), home(81)]);
+    let third = config(&[("b", 82, &[3])]);
+    assert_eq!(
+        reload(&mut engine, &mut kernel, &third),
+        [
+            "= pool b: backends: 1",
+            "= listener at-b: 0 connections kept",
+            "- listener at-a: closed at 127.0.0.1:81; 0 connections may end",
+            "- backend a-2: http://10.1.0.2, 0 under way may end within 30s",
+            "- backend a-3: http://10.1.0.3, 0 under way may end within 30s",
+            "- pool a: with its backends",
+        ]
+    );
+    assert_eq!(kernel.census(), 1);
+    // Nobody is there by that name, until it comes back.
+    let whom = |backend: &str| Whom {
+        pool: "a".to_owned(),
+        backend: backend.to_owned(),
+    };
+    let edit = Edit {
+        state: Some(Wanted::Drain),
+        ..Edit::default()
+    };
+    let change = |backend| Change::Edit {
+        whom: whom(backend),
+        edit,
+    };
+    assert!(engine.apply(change("a-3"), &mut kernel).is_err());
+    reload(&mut engine, &mut kernel, &first);
+    assert_eq!(ids(&engine), ["a-4", "a-5"]);
+    assert!(engine.apply(change("a-5"), &mut kernel).is_ok());
+    assert_eq!(kernel.census(), 1);
+}
+
+#[test]
+fn listeners_change_places_without_closing() {
+    let one = config(&[("a", 81, &[1]), ("b", 82, &[2])]);
+    let (mut engine, mut kernel) = start(&one);
+    let swapped = config(&[("a", 82, &[1]), ("b", 81, &[2])]);
+    let said = reload(&mut engine, &mut kernel, &swapped);
+    assert_eq!(
+        said[2..],
+        [
+            "~ listener at-a: listen 127.0.0.1:81 -> 127.0.0.1:82; 0 connections kept",
+            "~ listener at-b: listen 127.0.0.1:82 -> 127.0.0.1:81; 0 connections kept",
+        ]
+    );
+    assert_eq!(engine.addresses(), [home(82), home(81)]);
+    // One takes the place of one that goes.
+    let heir = config(&[("c", 82, &[3]), ("b", 81, &[2])]);
+    reload(&mut engine, &mut kernel, &heir);
+    assert_eq!(engine.addresses(), [home(82), home(81)]);
+    assert_eq!(kernel.census(), 2);
+}
+
+#[test]
+fn what_cannot_be_leaves_everything_as_it_was() {
+    let good = config(&[("a", 81, &[1])]);
+    let (mut engine, mut kernel) = start(&good);
+    let mut tcp = good.clone();
+    tcp.listeners[0].mode = Mode::Tcp;
+    tcp.pools[0].backends[0].scheme = Scheme::Tcp;
+    let mut twice = config(&[("x", 90, &[1]), ("y", 91, &[1]), ("z", 91, &[1])]);
+    twice.pools[0].retry.tries = 9;
+    for (bad, why) in [
+        (&tcp, "another name"),
+        (&twice, "cannot listen on 127.0.0.1:91"),
+    ] {
+        let refusal = engine.reload(&plan(bad), &mut kernel).expect_err("bad");
+        assert!(refusal.contains(why), "{refusal}");
+        assert_eq!(ids(&engine), ["a-1"]);
+        assert_eq!((engine.addresses(), kernel.census()), (vec![home(81)], 1));
+    }
+    assert_eq!(reload(&mut engine, &mut kernel, &good).len(), 2);
+}
+
+#[test]
+fn the_file_wins_over_what_was_changed_but_standings_stay() {
+    let config = config(&[("a", 81, &[1, 2])]);
+    let (mut engine, mut kernel) = start(&config);
+    for (backend, edit) in [
+        (
+            "a-1",
+            Edit {
+                weight: Some(7),
+                ..Edit::default()
+            },
+        ),
+        (
+            "a-2",
+            Edit {
+                state: Some(Wanted::Disable),
+                ..Edit::default()
+            },
+        ),
+    ] {
+        let whom = Whom {
+            pool: "a".to_owned(),
+            backend: backend.to_owned(),
+        };
+        let change = Change::Edit { whom, edit };
+        assert!(engine.apply(change, &mut kernel).is_ok());
+    }
+    let more = Change::Add {
+        pool: "a".to_owned(),
+        backend: backend(3),
+        max_conns: None,
+    };
+    assert!(engine.apply(more, &mut kernel).is_ok());
+    assert_eq!(
+        reload(&mut engine, &mut kernel, &config),
+        [
+            "~ backend a-1: http://10.1.0.1, weight 7 -> 1",
+            "- backend a-3: http://10.1.0.3, 0 under way may end within 30s",
+            "= listener at-a: 0 connections kept",
+        ]
+    );
+    assert_eq!(engine.roster()[1].wanted, Wanted::Disable);
+}
+
+#[test]
+fn who_is_not_probed_any_more_counts_as_up() {
+    let mut config = config(&[("a", 81, &[1])]);
+    config.pools[0].health.fall = 1;
+    let (mut engine, mut kernel) = start(&config);
+    // Nobody lives there.
+    while engine.report()[0].up {
+        engine.turn(&mut kernel);
+    }
+    config.pools[0].health.probe = Probe::Off;
+    let said = reload(&mut engine, &mut kernel, &config);
+    assert_eq!(said[0], "~ pool a: health.probe tcp -> off");
+    assert!(engine.report()[0].up);
+}
+
+/// A loop that follows another one hears where that one listens.
+#[test]
+fn a_follower_does_without_what_it_cannot_have() {
+    let one = config(&[("a", 81, &[1])]);
+    let (mut engine, mut kernel) = start(&one);
+    let two = config(&[("a", 0, &[1, 2]), ("b", 0, &[3])]);
+    let plan = |addresses: &[u16]| Plan {
+        addresses: addresses.iter().copied().map(home).collect(),
+        ..plan(&two)
+    };
+    kernel.bounds().descriptors = 1;
+    assert!(engine.reload(&plan(&[81, 82]), &mut kernel).is_ok());
+    assert_eq!(ids(&engine), ["a-1", "a-2", "b-1"]);
+    assert_eq!(kernel.census(), 1);
+    // The next time it has.
+    kernel.bounds().descriptors = usize::MAX;
+    assert!(engine.reload(&plan(&[81, 82]), &mut kernel).is_ok());
+    assert_eq!(engine.addresses(), [home(81), home(82)]);
+    assert_eq!(kernel.census(), 2);
+}

@@ -59,7 +59,7 @@ impl Access {
             let detail = format!(
                 "{host:?} is not the name of the admin interface; use its address, or localhost"
             );
-            return Err(Answer::problem(421, &detail));
+            return Err(Answer::problem(403, &detail));
         }
         for origin in head::fields(bytes, "origin") {
             let origin = String::from_utf8_lossy(origin).to_ascii_lowercase();
@@ -160,10 +160,10 @@ mod tests {
             ("Host: localhost:1\r\n", 200),
             ("Host: LOCALHOST\r\n", 200),
             ("Host: [::1]:9900\r\n", 200),
-            ("Host: evil.example\r\n", 421),
-            ("Host: evil.example:9900\r\n", 421),
-            ("Host: localhost.evil.example\r\n", 421),
-            ("Host: 10.0.0.1\r\n", 421),
+            ("Host: evil.example\r\n", 403),
+            ("Host: evil.example:9900\r\n", 403),
+            ("Host: localhost.evil.example\r\n", 403),
+            ("Host: 10.0.0.1\r\n", 403),
             (
                 "Host: localhost:9900\r\nOrigin: http://localhost:9900\r\n",
                 200,
@@ -190,7 +190,7 @@ mod tests {
     fn an_address_is_accepted_where_every_address_is_listened_on() {
         let open = Access::new(Some(SocketAddr::from(([0, 0, 0, 0], 9900))), None);
         assert_eq!(verdict(&open, "Host: 10.1.2.3:9900\r\n"), 200);
-        assert_eq!(verdict(&open, "Host: evil.example\r\n"), 421);
+        assert_eq!(verdict(&open, "Host: evil.example\r\n"), 403);
         let unix = Access::new(None, None);
         assert_eq!(verdict(&unix, "Host: whatever\r\n"), 200);
     }

@@ -126,6 +126,8 @@ impl Conversation {
             Stage::Over => Move::End,
             Stage::Finishing if self.manner.ended => Move::End,
             Stage::Finishing => Move::Finish,
+            // The answer may take an hour: whoever leaves meanwhile is not waited for.
+            Stage::Answering if can_read && self.input.len() < AHEAD_BYTES_MAX => Move::Read,
             Stage::Answering => Move::Wait,
             _ if self.manner.ended => Move::End,
             Stage::Head(_) | Stage::Body(_) | Stage::Streaming | Stage::Lingering(_) => {
@@ -143,20 +145,24 @@ impl Conversation {
                 }
                 self.input.extend_from_slice(bytes);
             }
-            Stage::Body(_) => self.input.extend_from_slice(bytes),
+            Stage::Body(_) | Stage::Answering => self.input.extend_from_slice(bytes),
             Stage::Lingering(left) => match left.checked_sub(bytes.len()) {
                 Some(rest) => *left = rest,
                 None => self.stage = Stage::Over,
             },
-            Stage::Answering | Stage::Streaming | Stage::Finishing | Stage::Over => {}
+            Stage::Streaming | Stage::Finishing | Stage::Over => {}
         }
     }
 
-    /// The client has said that nothing more comes.
+    /// The client has said that nothing more comes. One that waits for an answer has left then: an
+    /// answer that is there at once is written before that is heard.
     pub fn ended(&mut self) {
         self.manner.ended = true;
         self.manner.persistent = false;
-        if matches!(self.stage, Stage::Streaming | Stage::Lingering(_)) {
+        if matches!(
+            self.stage,
+            Stage::Answering | Stage::Streaming | Stage::Lingering(_)
+        ) {
             self.stage = Stage::Over;
         }
     }
@@ -244,6 +250,21 @@ impl Conversation {
             Stage::Finishing | Stage::Lingering(_) => LINGER,
         };
         Some(self.mark + span)
+    }
+
+    /// How long it has been without a request that anybody works on, or a reader that takes an
+    /// answer: those that have not even sent a head before the others, and then by time. `None` if
+    /// it is of use to somebody.
+    #[must_use]
+    pub fn idle_since(&self) -> Option<(bool, Moment)> {
+        match self.stage {
+            _ if !self.pending().is_empty() => None,
+            Stage::Head(_) | Stage::Finishing | Stage::Lingering(_) | Stage::Over => {
+                Some((false, self.mark))
+            }
+            Stage::Body(_) => Some((true, self.mark)),
+            Stage::Answering | Stage::Streaming => None,
+        }
     }
 
     /// Goes on with what was read; the request once it is whole.
@@ -357,6 +378,9 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of events that may wait for a slow reader before it is given up.
 const STREAM_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes read of what follows a request whose answer takes its time.
+const AHEAD_BYTES_MAX: usize = 4 * 1024;
 
 /// Bytes thrown away after the last answer.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;

@@ -29,10 +29,14 @@ pub fn render(report: &Report) -> String {
 
 fn process(report: &Report, page: &mut Page) {
     let process = &report.process;
-    page.family("tidegate_build_info", "gauge", "The version that runs.");
+    page.family(
+        "tidegate_build_info",
+        "gauge",
+        "The version that runs, and the compiler that made it.",
+    );
     let labels: [(&str, &dyn Display); 2] = [
         ("version", &env!("CARGO_PKG_VERSION")),
-        ("rust", &env!("CARGO_PKG_RUST_VERSION")),
+        ("rust", &option_env!("TIDEGATE_RUSTC").unwrap_or("unknown")),
     ];
     page.line(&labels, &1);
     page.single(
@@ -135,6 +139,14 @@ fn traffic(report: &Report, page: &mut Page) {
         for (end, count) in End::ALL.into_iter().zip(pool.ends) {
             page.line(&[("pool", &pool.name), ("end", &end.name())], &count);
         }
+    }
+    page.family(
+        "tidegate_tls_handshakes_total",
+        "counter",
+        "TLS handshakes with backends for requests.",
+    );
+    for (result, count) in ["ok", "failed"].iter().zip(report.process.handshakes) {
+        page.line(&[("side", &"server"), ("result", result)], &count);
     }
     page.family("tidegate_bytes_total", "counter", "Bytes moved.");
     let kinds = [
@@ -399,4 +411,26 @@ fn seconds(span: Span) -> String {
     }
     let digits = format!("{rest:09}");
     format!("{whole}.{}", digits.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_and_seconds_are_written_in_the_one_form_that_is_read() {
+        let mut page = Page::default();
+        page.family("a_total", "counter", "A.");
+        page.line(&[("x", &"q\"b\\n\nü"), ("y", &1)], &2);
+        let text = "# HELP a_total A.\n# TYPE a_total counter\n\
+                    a_total{x=\"q\\\"b\\\\n\\nü\",y=\"1\"} 2\n";
+        assert_eq!(page.text, text);
+        for (span, text) in [
+            (Span(1), "0.000000001"),
+            (Span(2_500_000), "0.0025"),
+            (Span::seconds(10), "10"),
+        ] {
+            assert_eq!(seconds(span), text);
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod change;
 mod clock;
 mod conversation;
 pub mod difference;
+pub mod explain;
 pub mod json;
 pub mod metrics;
 mod page;

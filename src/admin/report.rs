@@ -41,6 +41,8 @@ pub struct Process {
     pub bytes: [u64; 4],
     /// Bytes that went through pipes.
     pub spliced: u64,
+    /// TLS handshakes with servers, for requests: those that came about, and the others.
+    pub handshakes: [u64; 2],
     /// Events that the kernel has reported.
     pub events: u64,
     /// How late the loop came to what was due.

@@ -8,10 +8,12 @@ use super::change::Change;
 use super::change::Edit;
 use super::change::Wanted;
 use super::change::Whom;
+use super::explain::Question;
 use super::request::Request;
 use crate::base::time::Span;
 use crate::config::Backend;
 use crate::config::LogLevel;
+use crate::config::Mode;
 use crate::config::text;
 use crate::config::url;
 use crate::config::words::closest;
@@ -51,7 +53,7 @@ pub enum Command {
     /// The configuration is to be read again.
     Reload,
     /// Why a request would go where it would go.
-    Explain,
+    Explain(Box<Question>),
 }
 
 /// What a change is answered with.
@@ -67,11 +69,15 @@ pub enum After {
     Idle(Span),
 }
 
-/// What a request asks for; `drain` is how long a removed server may take, if nothing is said.
+/// What the pool of a name balances, if there is one.
+type Modes<'a> = &'a dyn Fn(&str) -> Option<Mode>;
+
+/// What a request asks for. `drain` is how long a removed server may take, if nothing is said;
+/// `mode` knows what the pool of a name balances.
 ///
 /// # Errors
 /// The answer that says what is wrong with it.
-pub fn route(request: &Request, drain: Span) -> Result<Command, Answer> {
+pub fn route(request: &Request, drain: Span, mode: Modes<'_>) -> Result<Command, Answer> {
     let malformed = || Answer::problem(400, "a malformed escape in the target");
     let segments = request.segments().ok_or_else(malformed)?;
     let parameters = request.parameters().ok_or_else(malformed)?;
@@ -102,7 +108,7 @@ pub fn route(request: &Request, drain: Span) -> Result<Command, Answer> {
         let found = parameters.iter().rev().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     };
-    place.command(method, request, &value, drain)
+    place.command(method, request, &value, (drain, mode))
 }
 
 /// What a path names.
@@ -171,7 +177,7 @@ impl<'a> Place<'a> {
             (Self::Limited(_), _) => &["limit", "pool", "end"],
             (Self::Backend(..), Method::Delete) => &["drain", "wait"],
             (Self::Backend(..), Method::Patch) | (Self::Action(..), _) => &["wait"],
-            (Self::Explain, _) => &["method", "host", "path", "client"],
+            (Self::Explain, _) => &["method", "scheme", "host", "path", "client"],
             _ => &[],
         }
     }
@@ -181,7 +187,7 @@ impl<'a> Place<'a> {
         method: Method,
         request: &Request,
         value: &dyn Fn(&str) -> Option<&'v str>,
-        drain: Span,
+        (drain, mode): (Span, Modes<'_>),
     ) -> Result<Command, Answer> {
         let wait = span("wait", value)?;
         let after = wait.map_or(After::Show, After::Idle);
@@ -191,7 +197,7 @@ impl<'a> Place<'a> {
             (Self::Limited(make), _) => make(limit(value("limit"))?),
             (Self::Pool(pool), _) => Command::Pool(pool.to_owned()),
             (Self::Backends(pool), Method::Post) => {
-                Command::Change(added(pool, request)?, After::Created)
+                Command::Change(added(pool, request, mode(pool))?, After::Created)
             }
             (Self::Backends(pool), _) => Command::Backends(pool.to_owned()),
             (Self::Backend(pool, id), Method::Patch) => edited(whom(pool, id), edit(request)?),
@@ -213,9 +219,29 @@ impl<'a> Place<'a> {
                 Command::Change(Change::Drain(method == Method::Post), After::Show)
             }
             (Self::LogLevel, _) => Command::Change(log_level(request)?, After::Show),
-            (Self::Explain, _) => Command::Explain,
+            (Self::Explain, _) => Command::Explain(Box::new(question(value)?)),
         })
     }
+}
+
+fn question<'v>(value: &dyn Fn(&str) -> Option<&'v str>) -> Result<Question, Answer> {
+    let bad = |why: &dyn std::fmt::Display| Answer::problem(400, &why.to_string());
+    let usual = Question::default();
+    let or = |name: &str, usual: String| value(name).map_or(usual, str::to_owned);
+    let client = value("client").map(text::address).transpose();
+    let question = Question {
+        method: or("method", usual.method),
+        secure: match value("scheme") {
+            None | Some("http") => false,
+            Some("https") => true,
+            Some(other) => return Err(bad(&format!("scheme={other:?}: write http or https"))),
+        },
+        host: or("host", usual.host),
+        path: or("path", usual.path),
+        client: client.map_err(|why| bad(&why))?.unwrap_or(usual.client),
+    };
+    question.check().map_err(|why| bad(&why))?;
+    Ok(question)
 }
 
 fn whom(pool: &str, backend: &str) -> Whom {
@@ -313,13 +339,13 @@ fn word<'o>(object: &'o Map<String, Value>, key: &str) -> Result<Option<&'o str>
     }
 }
 
-fn added(pool: &str, request: &Request) -> Result<Change, Answer> {
+fn added(pool: &str, request: &Request, mode: Option<Mode>) -> Result<Change, Answer> {
     let object = object(request, &["url", "weight", "max_conns"])?;
     let Some(url) = word(&object, "url")? else {
         let detail = "url is missing, like {\"url\":\"http://10.0.0.9:80\"}";
         return Err(Answer::problem(400, detail));
     };
-    let mut backend = backend(url)?;
+    let mut backend = backend(url, mode)?;
     if let Some(weight) = weight(&object)? {
         backend.weight = weight;
     }
@@ -330,9 +356,11 @@ fn added(pool: &str, request: &Request) -> Result<Change, Answer> {
     })
 }
 
-fn backend(url: &str) -> Result<Backend, Answer> {
+/// Without a scheme it has that of its pool. One of another scheme is sound, but unfit.
+fn backend(url: &str, mode: Option<Mode>) -> Result<Backend, Answer> {
     let bad = |why: &dyn std::fmt::Display| Answer::problem(400, &why.to_string());
-    let (_, backends) = url::backends(&[url.to_owned()], None).map_err(|why| bad(&why))?;
+    let asked = mode.filter(|_| !url.contains("://"));
+    let (_, backends) = url::backends(&[url.to_owned()], asked).map_err(|why| bad(&why))?;
     backends
         .into_iter()
         .next()

@@ -8,8 +8,10 @@ use log::LevelFilter;
 
 use super::ctl;
 use super::demo;
+use super::explain;
 use super::origin;
 use super::settings::Settings;
+use crate::admin::explain::Question;
 use crate::base::time::Span;
 use crate::config::Address;
 use crate::config::Config;
@@ -28,6 +30,8 @@ pub(super) enum Command {
     Origin(origin::Options),
     /// Talk to a running one.
     Ctl(ctl::Options),
+    /// Explain what would become of a request.
+    Explain(Order, Box<Question>),
     /// Explain the command line.
     Help,
     /// Say which version this is.
@@ -119,6 +123,7 @@ enum Task {
     Demo,
     Origin,
     Ctl,
+    Explain,
 }
 
 impl Task {
@@ -128,6 +133,7 @@ impl Task {
             Self::Demo => "tidegate demo",
             Self::Origin => "tidegate origin",
             Self::Ctl => "tidegate ctl",
+            Self::Explain => "tidegate explain",
         }
     }
 }
@@ -146,26 +152,39 @@ const fn known(
     }
 }
 
-const BALANCE: &[Task] = &[Task::Balance];
+const BALANCE: &[Task] = &[Task::Balance, Task::Explain];
+const DEEDS: &[Task] = &[Task::Balance];
 const ORIGIN: &[Task] = &[Task::Origin];
 const DEMO: &[Task] = &[Task::Demo];
 const CTL: &[Task] = &[Task::Ctl];
-const ALL: &[Task] = &[Task::Balance, Task::Demo, Task::Origin, Task::Ctl];
+const ALL: &[Task] = &[
+    Task::Balance,
+    Task::Demo,
+    Task::Origin,
+    Task::Ctl,
+    Task::Explain,
+];
 
 const OPTIONS: &[Known] = &[
-    known(Some('l'), "listen", "ADDR", &[Task::Balance, Task::Origin]),
+    known(
+        Some('l'),
+        "listen",
+        "ADDR",
+        &[Task::Balance, Task::Explain, Task::Origin],
+    ),
     known(Some('m'), "mode", "http|tcp", BALANCE),
     known(
         Some('a'),
         "admin",
         "ADDR",
-        &[Task::Balance, Task::Demo, Task::Ctl],
+        &[Task::Balance, Task::Demo, Task::Explain, Task::Ctl],
     ),
+    known(None, "from", "IP", &[Task::Explain, Task::Ctl]),
     known(None, "token-file", "FILE", CTL),
     known(None, "wait", "DUR", CTL),
     known(Some('c'), "config", "FILE", BALANCE),
-    known(None, "check", "", BALANCE),
-    known(None, "print-config", "", BALANCE),
+    known(None, "check", "", DEEDS),
+    known(None, "print-config", "", DEEDS),
     known(None, "probe", "tcp|off", BALANCE),
     known(None, "interval", "DUR", BALANCE),
     known(None, "rise", "N", BALANCE),
@@ -195,6 +214,7 @@ const WORDS: &[(&str, Task)] = &[
     ("demo", Task::Demo),
     ("origin", Task::Origin),
     ("ctl", Task::Ctl),
+    ("explain", Task::Explain),
 ];
 
 /// A demo has no token, so nobody else may reach its dashboard.
@@ -227,6 +247,7 @@ struct Draft {
     demo: demo::Options,
     origin: origin::Options,
     ctl: ctl::Options,
+    explain: explain::Words,
     level: Option<LevelFilter>,
     /// How often -v, less how often -q.
     louder: i32,
@@ -238,12 +259,18 @@ impl Draft {
             self.ctl.words.push(word);
             return Ok(());
         }
-        if self.task != Task::Balance {
+        if self.task == Task::Explain && self.explain.words.len() < 2 {
+            self.explain.words.push(word);
+            return Ok(());
+        }
+        if !matches!(self.task, Task::Balance | Task::Explain) {
             let instead = format!("{} takes options only", self.task.invocation());
             return Err(Complaint::new("a word too many", &word, instead));
         }
         match WORDS.iter().find(|(name, _)| *name == word) {
-            Some((_, task)) if self.settings.backends.is_empty() => self.task = *task,
+            Some((_, task)) if self.task == Task::Balance && self.settings.backends.is_empty() => {
+                self.task = *task;
+            }
             _ => self.settings.backends.push(word),
         }
         Ok(())
@@ -272,6 +299,7 @@ impl Draft {
             "status" => self.origin.status = status(value)?,
             "token-file" => self.ctl.token_file = Some(PathBuf::from(value)),
             "wait" => self.ctl.wait = Some(text::duration(value)?),
+            "from" => self.explain.from = Some(text::address(value)?),
             "log-level" => self.level = Some(level(value)?),
             _ => self.settings.option(name, value)?,
         }
@@ -298,8 +326,13 @@ impl Draft {
             }
             Task::Ctl => {
                 self.ctl.admin = self.settings.admin().cloned();
+                self.ctl.from = self.explain.from;
                 self.ctl.check()?;
                 Command::Ctl(self.ctl.clone())
+            }
+            Task::Explain => {
+                let question = Box::new(self.explain.question()?);
+                Command::Explain(self.balance()?, question)
             }
             Task::Origin => {
                 match self.settings.listeners() {
@@ -349,7 +382,7 @@ impl Draft {
     fn closed(&self, command: Command) -> Line {
         let usual: Option<i32> = match self.task {
             Task::Balance if self.louder == 0 => None,
-            Task::Balance | Task::Origin | Task::Ctl => Some(3),
+            Task::Balance | Task::Origin | Task::Ctl | Task::Explain => Some(3),
             // The demo tells its story itself.
             Task::Demo => Some(1),
         };

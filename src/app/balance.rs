@@ -11,7 +11,6 @@ use super::identity;
 use crate::config::Admin;
 use crate::config::Config;
 use crate::config::Pool;
-use crate::config::print;
 use crate::engine::Engine;
 use crate::engine::Setup;
 use crate::engine::Turn;
@@ -55,7 +54,7 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     announce(&config, &engine);
     identities.warn();
     if let Some(admin) = &config.admin {
-        open_admin(admin, &config, &mut engine, &mut kernel)?;
+        open_admin(admin, &mut engine, &mut kernel)?;
     }
     lived(&mut engine, &mut kernel)
 }
@@ -79,14 +78,12 @@ pub(super) fn lived(engine: &mut Engine, kernel: &mut MioKernel) -> Result<Exit,
 /// Opens the admin interface.
 pub(super) fn open_admin(
     admin: &Admin,
-    config: &Config,
     engine: &mut Engine,
     kernel: &mut MioKernel,
 ) -> Result<(), Failure> {
     let setup = Setup {
         address: admin.listen.clone(),
         token: admin.token_file.as_deref().map(token).transpose()?,
-        config: print::print(config),
     };
     let place = engine.open_admin(setup, kernel).map_err(|error| {
         let listen = &admin.listen;
@@ -182,18 +179,7 @@ fn trust(pool: &Pool, always: bool) -> Result<Option<Trust>, Failure> {
 /// clients than that would only be taken in to be turned away, so the rest waits in the kernel's
 /// queue instead.
 fn fit_descriptors(config: &mut Config, limit: u64) {
-    let admin = config
-        .admin
-        .as_ref()
-        .map_or(0, |_| limits::ADMIN_CONNECTIONS_MAX as u64);
-    let free = limit.saturating_sub(limits::DESCRIPTORS_RESERVED + admin);
-    // Two each for a client and for every pipe, of which there is one for so many clients until
-    // there are enough.
-    let share = limits::CLIENTS_PER_PIPE as u64;
-    let few = free.saturating_mul(share) / (2 * share + 2);
-    let many = free.saturating_sub(2 * limits::PIPES_MAX as u64) / 2;
-    let fitting = few.max(many);
-    let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
+    let fitting = fitting(config, limit);
     let wanted = config.max_connections;
     if fitting >= wanted {
         return;
@@ -210,6 +196,22 @@ fn fit_descriptors(config: &mut Config, limit: u64) {
         "at most {fitting} clients at a time instead of {wanted}: only {limit} files may be \
          open; raise the limit (ulimit -n)"
     );
+}
+
+/// How many clients of one loop there are so many descriptors for.
+pub(super) fn fitting(config: &Config, limit: u64) -> usize {
+    let admin = config
+        .admin
+        .as_ref()
+        .map_or(0, |_| limits::ADMIN_CONNECTIONS_MAX as u64);
+    let free = limit.saturating_sub(limits::DESCRIPTORS_RESERVED + admin);
+    // Two each for a client and for every pipe, of which there is one for so many clients until
+    // there are enough.
+    let share = limits::CLIENTS_PER_PIPE as u64;
+    let few = free.saturating_mul(share) / (2 * share + 2);
+    let many = free.saturating_sub(2 * limits::PIPES_MAX as u64) / 2;
+    let fitting = few.max(many);
+    usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
 }
 
 #[cfg(test)]

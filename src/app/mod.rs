@@ -10,8 +10,10 @@ mod configuration;
 mod ctl;
 pub mod demo;
 mod exit;
+mod explain;
 mod help;
 mod identity;
+mod lint;
 mod load;
 mod logging;
 pub mod origin;
@@ -33,6 +35,7 @@ use arguments::Line;
 use arguments::Order;
 use exit::Exit;
 use exit::Failure;
+use lint::Machine;
 use log::LevelFilter;
 use process::descriptors;
 use process::kernel_with_signals;
@@ -61,6 +64,7 @@ fn obey(line: Line) -> Result<Exit, Failure> {
         Command::Demo(options) => demo::run(&options),
         Command::Origin(options) => serve(options),
         Command::Ctl(options) => ctl::run(&options),
+        Command::Explain(order, question) => explain::run(&question, &configuration::load(&order)?),
         Command::Help => Ok(say(help::TEXT)),
         Command::Version => Ok(say(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))),
     }
@@ -81,7 +85,10 @@ fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
         }
         Deed::Check => {
             let warnings = balance::prepare(&config)?;
-            Ok(say(&check::words(&config, warnings)))
+            let file = configuration::source(order)?;
+            let machine = Machine::here();
+            let words = check::words(&config, machine, file.as_ref(), &warnings);
+            Ok(say(&words))
         }
         Deed::Print => Ok(say(&print::print(&config))),
     }

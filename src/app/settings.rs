@@ -33,8 +33,8 @@ impl Settings {
     /// An option and its value, which is empty for one that takes none.
     pub(super) fn option(&mut self, name: &'static str, value: &str) -> Result<(), Complaint> {
         match name {
-            "listen" => self.listeners.push(text::address(value)?),
-            "admin" => self.admin = Some(text::address(value)?),
+            "listen" => self.listeners.push(text::place(value)?),
+            "admin" => self.admin = Some(text::place(value)?),
             "mode" => self.mode = Some(mode(value)?),
             "tls-cert" => self.tls[0].push(PathBuf::from(value)),
             "tls-key" => self.tls[1].push(PathBuf::from(value)),

@@ -67,7 +67,7 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     announce(&config, &engine);
     identities.warn();
     if let Some(admin) = &config.admin {
-        open_admin(admin, &config, &mut engine, &mut kernel)?;
+        open_admin(admin, &mut engine, &mut kernel)?;
         log::warn!(
             "the admin interface counts what the first of {} event loops does; changes reach all",
             config.workers

@@ -148,7 +148,7 @@ pub const WORKERS_MAX: usize = 256;
 ///
 /// # Errors
 /// As [`listen`], and for a path that is not absolute.
-pub fn address(text: &str) -> Result<Address, Complaint> {
+pub fn place(text: &str) -> Result<Address, Complaint> {
     match text.strip_prefix("unix:") {
         Some(path) if path.starts_with('/') && path.len() <= UNIX_PATH_BYTES_MAX => {
             Ok(Address::Unix(PathBuf::from(path)))
@@ -163,6 +163,17 @@ pub fn address(text: &str) -> Result<Address, Complaint> {
 
 /// unix(7): 108 bytes with the one that ends it.
 const UNIX_PATH_BYTES_MAX: usize = 107;
+
+/// An IP address without a port, the way addresses of clients are written.
+///
+/// # Errors
+/// For everything else.
+pub fn address(text: &str) -> Result<IpAddr, Complaint> {
+    text.parse().map_err(|_| {
+        let instead = "write an IP address without a port, like 10.0.0.7 or ::1";
+        Complaint::new("not an IP address", text, instead)
+    })
+}
 
 /// An address to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` (the IPv4 one) and
 /// `:8000` (every IPv4 address). Port 0 lets the system choose.

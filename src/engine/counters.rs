@@ -19,6 +19,8 @@ pub(super) struct Books {
     pub(super) client: [u64; 2],
     /// Server connections: the same.
     pub(super) server: [u64; 2],
+    /// TLS handshakes with servers, for requests: those that came about, and the others.
+    pub(super) handshakes: [u64; 2],
     /// Events that the kernel has reported.
     pub(super) events: u64,
     /// How late the loop came to what was due.

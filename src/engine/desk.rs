@@ -58,8 +58,7 @@ impl Engine {
             ready: false,
             retry: None,
             access: Rc::new(Access::new(address, setup.token)),
-            config: setup.config,
-            open: 0,
+            desks: Vec::new(),
             history: History::default(),
             waiting: Vec::new(),
             streams: Vec::new(),
@@ -101,13 +100,13 @@ impl Engine {
                     return;
                 }
             };
-            if office.open >= limits::ADMIN_CONNECTIONS_MAX {
+            if office.desks.len() >= limits::ADMIN_CONNECTIONS_MAX && !self.make_room(kernel) {
                 // The socket has just been born: it takes that much, or else nobody is there.
                 let _ = kernel.write(socket, FULL);
                 kernel.close(socket);
                 continue;
             }
-            office.open += 1;
+            let hub = &mut self.hub;
             let key = self.tenants.insert(Tenant::Admin(Box::new(Desk {
                 link: Link::plain(socket),
                 talk: Conversation::new(hub.now),
@@ -115,7 +114,25 @@ impl Engine {
             })));
             hub.own(socket, Owner::Session(key, Side::Client));
             hub.queue.push(key);
+            if let Some(office) = &mut hub.office {
+                office.desks.push(key);
+            }
         }
+    }
+
+    /// Closes the connection that has been of no use for the longest time, so that a crowd of
+    /// silent clients locks nobody out; false if all are of use.
+    fn make_room(&mut self, kernel: &mut dyn Kernel) -> bool {
+        let desks = self.hub.office.iter().flat_map(|office| &office.desks);
+        let idle = desks.filter_map(|key| match self.tenants.get(*key) {
+            Some(Tenant::Admin(desk)) => Some((desk.talk.idle_since()?, *key)),
+            _ => None,
+        });
+        let Some((_, key)) = idle.min_by_key(|(since, _)| *since) else {
+            return false;
+        };
+        self.end_desk(key, kernel);
+        true
     }
 
     /// Runs the connection under `key`.
@@ -168,7 +185,7 @@ impl Engine {
             self.hub.timers.disarm(key);
             self.hub.close(desk.link, kernel);
             if let Some(office) = &mut self.hub.office {
-                office.open -= 1;
+                office.desks.retain(|other| *other != key);
                 office.waiting.retain(|other| *other != key);
                 office.streams.retain(|other| *other != key);
             }

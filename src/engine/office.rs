@@ -19,8 +19,6 @@ pub struct Setup {
     pub address: Address,
     /// What requests have to bring along, if anything.
     pub token: Option<String>,
-    /// The configuration in effect, as it is shown.
-    pub config: String,
 }
 
 /// The admin interface.
@@ -31,9 +29,8 @@ pub(super) struct Office {
     /// When accepting is tried again after it failed.
     pub(super) retry: Option<Moment>,
     pub(super) access: Rc<Access>,
-    pub(super) config: String,
-    /// How many connections there are.
-    pub(super) open: usize,
+    /// Its connections, the oldest first.
+    pub(super) desks: Vec<Key>,
     /// What became of the servers.
     pub(super) history: History,
     /// Who waits for a server to be idle or gone, or for a reload.

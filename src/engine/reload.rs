@@ -22,7 +22,6 @@ use crate::config::Backend;
 use crate::config::Config;
 use crate::config::compare;
 use crate::config::compare::Turn;
-use crate::config::print;
 use crate::peers::PeerId;
 use crate::peers::PoolId;
 use crate::peers::health::Thresholds;
@@ -323,13 +322,13 @@ impl Engine {
         if !is_there {
             config.admin.clone_from(&round.before.admin);
         }
-        if let Some(office) = &mut hub.office {
-            if is_there && office.access.token() != plan.token.as_deref() {
-                office.access = office.access.with_token(plan.token.clone()).into();
-                let what = "admin interface".to_owned();
-                round.note(Kind::Changed, what, "it wants another token".to_owned());
-            }
-            office.config = print::print(&config);
+        if let Some(office) = &mut hub.office
+            && is_there
+            && office.access.token() != plan.token.as_deref()
+        {
+            office.access = office.access.with_token(plan.token.clone()).into();
+            let what = "admin interface".to_owned();
+            round.note(Kind::Changed, what, "it wants another token".to_owned());
         }
         hub.config = config;
         hub.gone = true;

@@ -120,7 +120,7 @@ impl Hub {
             return "draining";
         }
         let mut pools = (0..self.rules.len()).map(PoolId);
-        if pools.any(|pool| self.peers.up(pool) > 0) {
+        if pools.any(|pool| self.peers.serves(pool)) {
             ""
         } else {
             "no backends"
@@ -162,6 +162,7 @@ fn process(hub: &Hub, clock: &Clock, kernel: &dyn Kernel) -> report::Process {
         connections_max: hub.sessions_max as u64,
         bytes: [came, went, answered, asked],
         spliced: hub.tally.of(Event::Spliced),
+        handshakes: hub.books.handshakes,
         events: hub.books.events,
         lag: hub.books.lag.clone(),
         paused: hub.books.paused,

@@ -15,15 +15,21 @@ use crate::admin::Refusal;
 use crate::admin::Request;
 use crate::admin::Visitor;
 use crate::admin::Whom;
+use crate::admin::explain;
+use crate::admin::explain::Question;
 use crate::admin::json;
 use crate::admin::metrics;
 use crate::base::arena::Key;
+use crate::config::print;
 use crate::peers::PeerId;
+use crate::peers::PoolId;
 
 impl Engine {
     /// Serves one request of the connection under `key`.
     pub(super) fn serve(&mut self, key: Key, request: &Request, kernel: &mut dyn Kernel) {
-        let answer = match admin::route(request, self.hub.drain.span) {
+        let hub = &self.hub;
+        let mode = |pool: &str| Some(hub.rules(hub.pool_named(pool).ok()?).mode);
+        let answer = match admin::route(request, hub.drain.span, &mode) {
             Err(answer) => Some(answer),
             Ok(Command::Events) => {
                 self.listen_to_events(key, kernel);
@@ -62,10 +68,10 @@ impl Engine {
             // Requests are not remembered in this version.
             Command::Requests(_) => Answer::json(200, &json::requests()),
             Command::Config => {
-                let text = self.hub.office.as_ref().map(|office| office.config.clone());
-                Answer::new(200, "application/toml", text.unwrap_or_default())
+                let text = print::print(&self.hub.config);
+                Answer::new(200, "application/toml", text)
             }
-            Command::Explain => absent("explain"),
+            Command::Explain(question) => self.explain(question, kernel),
             Command::Page | Command::Events | Command::Change(..) | Command::Reload => {
                 Answer::nothing()
             }
@@ -80,6 +86,21 @@ impl Engine {
             }
             Visitor::Stranger => admin::page(None),
         }
+    }
+
+    fn explain(&self, question: &Question, kernel: &dyn Kernel) -> Answer {
+        let hub = &self.hub;
+        let turns = (0..hub.rules.len()).map(|at| {
+            let most = hub.rules[at].retry.tries as usize;
+            let turns = hub.peers.turns(PoolId(at), most);
+            turns.into_iter().map(|id| hub.peer_name(id)).collect()
+        });
+        let live = explain::Live {
+            report: self.full_report(kernel),
+            turns: turns.collect(),
+        };
+        let document = explain::explain(question, &self.hub.config, Some(&live));
+        Answer::json(200, &document)
     }
 
     fn show_pool(
@@ -184,8 +205,4 @@ fn refused(refusal: &Refusal) -> Answer {
         Refusal::Unfit(_) => 422,
     };
     Answer::problem(status, &refusal.to_string())
-}
-
-fn absent(what: &str) -> Answer {
-    Answer::problem(501, &format!("{what} is not in this version"))
 }

@@ -224,7 +224,11 @@ impl Engine {
     pub fn census(&self) -> Census {
         let peers = &self.hub.peers;
         let known = peers.order().iter().filter_map(|id| peers.get(*id));
-        let desks = self.hub.office.as_ref().map_or(0, |office| office.open);
+        let desks = self
+            .hub
+            .office
+            .as_ref()
+            .map_or(0, |office| office.desks.len());
         Census {
             sessions: self.hub.sessions,
             probes: self.tenants.len() - self.hub.sessions - desks,

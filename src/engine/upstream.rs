@@ -124,6 +124,7 @@ pub(super) fn redial(
     kernel: &mut dyn Kernel,
 ) {
     slot.attempt.timeouts += u32::from(fault == Fault::TimedOut);
+    hub.books.handshakes[1] += u64::from(slot.attempt.stage == Stage::Handshaking);
     lose(slot, hub, kernel);
     let next = failed(slot, fault, hub, kernel);
     slot.session.redialled(hub.now);
@@ -258,7 +259,7 @@ pub(super) fn advance(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn
     }
     if slot.attempt.stage == Stage::Handshaking {
         match link.handshake(kernel) {
-            Effort::Done => {}
+            Effort::Done => hub.books.handshakes[0] += 1,
             Effort::Blocked => return,
             Effort::Broke(fault) => {
                 if let (Some(peer), Some(words)) = (slot.attempt.peer, link.complaint()) {

@@ -129,3 +129,49 @@ fn is_dead(path: &Path) -> bool {
     let refused = || fresh()?.connect(&socket2::SockAddr::unix(path)?);
     is_socket && refused().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    fn open(path: &Path) -> io::Result<FileListener> {
+        Doors::default().open(path, Reach::Owner)
+    }
+
+    fn path(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("tidegate-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn a_live_one_is_left_alone_and_a_dead_one_replaced() {
+        let path = path("live");
+        let first = open(&path).unwrap();
+        let taken = open(&path).map(|_| ()).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        UnixStream::connect(&path).unwrap();
+        drop(first);
+        assert!(!path.exists());
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "what a dead process leaves");
+        let second = open(&path).unwrap();
+        UnixStream::connect(&path).unwrap();
+        drop(second);
+        fs::write(&path, "a file").unwrap();
+        assert!(open(&path).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a file");
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn the_file_of_another_one_stays() {
+        let path = path("other");
+        let first = open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = open(&path).unwrap();
+        drop(first);
+        UnixStream::connect(&path).unwrap();
+        drop(second);
+        assert!(!path.exists());
+    }
+}

@@ -172,6 +172,13 @@ impl Peers {
         self.pools.get(pool.0).map_or(0, |pool| pool.rotation.len())
     }
 
+    /// True if a request to that pool would be given to somebody.
+    #[must_use]
+    pub fn serves(&self, pool: PoolId) -> bool {
+        let pool = self.pools.get(pool.0);
+        pool.is_some_and(|pool| pool.rotation.serves())
+    }
+
     /// True if this server is in the rotation: up, and not taken out by the operator.
     #[must_use]
     pub fn is_up(&self, id: PeerId) -> bool {

@@ -123,6 +123,12 @@ impl Rotation {
         self.up.len()
     }
 
+    /// True if somebody may get something: is up, and has a weight.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.shares.iter().any(|share| share.weight > 0)
+    }
+
     /// True if nobody is up.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

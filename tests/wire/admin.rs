@@ -102,7 +102,9 @@ fn every_route_answers_what_it_is_for() {
     let place = origin.url().replace("http://", "");
     assert_eq!(admin.backend(&place)["id"], "app-1");
     assert_eq!(admin.backend(&place.replace(':', "%3A"))["id"], "app-1");
-    assert_eq!(admin.document("/api/v1/connections"), json!([]));
+    eventually("the client's leaving is noticed", || {
+        admin.document("/api/v1/connections") == json!([])
+    });
     assert_eq!(admin.document("/api/v1/requests?limit=5"), json!([]));
     for (target, status, media) in [
         ("/", 200, "text/html; charset=utf-8"),
@@ -110,11 +112,7 @@ fn every_route_answers_what_it_is_for() {
         ("/readyz", 200, "text/plain; charset=utf-8"),
         ("/metrics", 200, "text/plain; version=0.0.4; charset=utf-8"),
         ("/api/v1/config", 200, "application/toml"),
-        (
-            "/api/v1/explain?method=GET",
-            501,
-            "application/problem+json",
-        ),
+        ("/api/v1/explain?method=GET", 200, "application/json"),
         ("/nowhere", 404, "application/problem+json"),
     ] {
         let answer = admin.ask("GET", target, "");
@@ -226,7 +224,7 @@ fn strangers_are_refused_before_they_are_read() {
     let origin = Origin::saying("a");
     let admin = Admin::start(&[origin.url()]);
     for (fields, status) in [
-        ("Host: rebound.example\r\n", 421),
+        ("Host: rebound.example\r\n", 403),
         ("Host: localhost\r\nOrigin: http://evil.example\r\n", 403),
         ("Host: localhost\r\nOrigin: null\r\n", 403),
         ("Host: localhost\r\nOrigin: http://localhost\r\n", 200),
@@ -327,6 +325,8 @@ fn a_socket_in_the_file_system_is_for_its_owner() {
     assert!(ask().starts_with("HTTP/1.1 200 "));
     let outcome = run(&["-l", "127.0.0.1:0", "--admin", &admin, &origin.url()]);
     assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
+    let last = outcome.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("stop what listens there"), "{outcome:?}");
     assert!(ask().ends_with("ok\n"), "the first one still listens");
     first.signal("KILL");
     first.exit_code();
@@ -371,6 +371,48 @@ fn who_has_something_under_way_may_end_it() {
         204
     );
     assert_eq!(held.counts().requests, 1);
+}
+
+#[test]
+fn it_is_ready_while_somebody_may_get_something() {
+    let [a, b] = ["a", "b"].map(Origin::saying);
+    let admin = Admin::start(&[a.url(), b.url()]);
+    let change = |id: &str, body: &str| {
+        let target = format!("{BACKENDS}/{id}");
+        assert_eq!(admin.status("PATCH", &target, body), 200, "{body}");
+    };
+    let usual = r#"{"state":"enable","weight":1}"#;
+    for out in [
+        r#"{"weight":0}"#,
+        r#"{"state":"drain"}"#,
+        r#"{"state":"disable"}"#,
+    ] {
+        change("app-1", out);
+        assert_eq!(admin.ask("GET", "/readyz", "").text(), "ready\n");
+        change("app-2", out);
+        let ready = admin.ask("GET", "/readyz", "");
+        assert_eq!((ready.status(), ready.text()), (503, "no backends\n"));
+        assert_eq!(admin.document("/api/v1/status")["unready"], "no backends");
+        assert_eq!(admin.binary.client().get("/").status(), 503);
+        change("app-1", usual);
+        change("app-2", usual);
+        assert_eq!(admin.ask("GET", "/readyz", "").status(), 200);
+    }
+}
+
+#[test]
+fn a_backend_of_a_tcp_pool_needs_no_scheme() {
+    let [a, b] = ["a", "b"].map(Origin::saying);
+    let admin = Admin::start(&[format!("tcp://{}", a.address())]);
+    let body = json!({ "url": b.address().to_string() }).to_string();
+    let added = admin.ask("POST", BACKENDS, &body);
+    assert_eq!(added.status(), 201);
+    let added: Value = serde_json::from_str(added.text()).expect("JSON");
+    assert_eq!(added["url"], format!("tcp://{}", b.address()));
+    let said: Vec<String> = (0..2)
+        .map(|_| admin.binary.client().get("/").text().to_owned())
+        .collect();
+    assert!(said.contains(&"b".to_owned()), "{said:?}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! admin clients that harm nobody. And its metrics, by a parser that takes nothing on trust.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -10,7 +12,7 @@ use tidegate::base::random::Random;
 
 use crate::admin::{Admin, BACKENDS};
 use crate::client::Client;
-use crate::origin::Origin;
+use crate::origin::{Origin, Step, ok};
 
 /// A number from the environment, for runs that take longer.
 fn wanted(name: &str, usual: u64) -> u64 {
@@ -138,19 +140,66 @@ fn a_thousand_slow_admin_clients_harm_nobody() {
         crowd.push(one);
         assert_eq!(client.get("/").text(), "a");
     }
-    // Those for whom there was no room were told so, or are closed.
-    let mut late = Client::new(admin.at);
-    late.try_send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    let refused = late.response().map_or(503, |answer| answer.status());
-    assert_eq!(refused, 503);
+    // Whoever has something to say gets the place of one that has been silent for long.
+    assert_eq!(admin.ask("GET", "/healthz", "").text(), "ok\n");
+    assert_eq!(client.get("/").text(), "a");
     assert!(admin.binary.process().descriptors() < 120);
     assert!(admin.binary.process().memory() < before + 20 * 1024);
     drop(crowd);
-    crate::eventually("there is room again", || {
-        let mut late = Client::new(admin.at);
-        late.try_send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        late.response().is_ok_and(|answer| answer.status() == 200)
-    });
+}
+
+#[test]
+fn whoever_leaves_while_waiting_is_not_waited_for() {
+    let held = Origin::new(|_, _| vec![Step::Hold, ok("late")]);
+    let admin = Admin::start(&["--probe".to_owned(), "off".to_owned(), held.url()]);
+    let mut client = admin.binary.client();
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    held.wait_until(|counts| counts.requests == 1);
+    let target = format!("{BACKENDS}/app-1/drain?wait=1h");
+    let wait = |_| {
+        let mut one = Client::new(admin.at);
+        one.send(format!("POST {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        one
+    };
+    let open = || admin.binary.process().descriptors();
+    let before = open();
+    let crowd: Vec<Client> = (0..32).map(wait).collect();
+    crate::eventually("they wait", || open() == before + crowd.len());
+    drop(crowd);
+    crate::eventually("nobody is waited for", || open() == before);
+    held.release();
+    assert_eq!(client.response().expect("the answer").text(), "late");
+}
+
+#[test]
+fn a_body_without_an_end_is_refused_early() {
+    let origin = Origin::saying("a");
+    let admin = Admin::start(&[origin.url()]);
+    let before = admin.binary.process().memory();
+    let fields = "Host: localhost\r\nContent-Type: application/json\r\n";
+    let mut announced = Client::new(admin.at);
+    announced.send(format!(
+        "POST {BACKENDS} HTTP/1.1\r\n{fields}Content-Length: 1073741824\r\n\r\n"
+    ));
+    assert_eq!(
+        announced.response_to("POST").expect("an answer").status(),
+        413
+    );
+    let mut chunked = TcpStream::connect(admin.at).expect("it listens");
+    chunked
+        .set_write_timeout(Some(crate::PATIENCE))
+        .expect("a limit");
+    let head = format!("POST {BACKENDS} HTTP/1.1\r\n{fields}Transfer-Encoding: chunked\r\n\r\n");
+    chunked
+        .write_all(head.as_bytes())
+        .expect("an open connection");
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x1_0000));
+    // A gigabyte, if anybody took it.
+    let taken = (0..0x4000).take_while(|_| chunked.write_all(chunk.as_bytes()).is_ok());
+    let taken = taken.count();
+    assert!(taken < 0x400, "{taken} chunks of 64 KiB were taken");
+    assert!(admin.binary.process().memory() < before + 20 * 1024);
+    assert_eq!(admin.binary.client().get("/").text(), "a");
 }
 
 #[test]

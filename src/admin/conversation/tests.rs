@@ -116,3 +116,45 @@ fn a_slow_reader_of_events_is_given_up() {
     conversation.feed(&events, NOW);
     assert_eq!(conversation.next((false, false), &access(), NOW), Move::End);
 }
+
+#[test]
+fn what_follows_waits_while_an_answer_takes_its_time_and_an_end_ends_it() {
+    let ask = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+    let waiting = || {
+        let mut conversation = Conversation::new(NOW);
+        conversation.took(ask, NOW);
+        let step = conversation.next((true, true), &access(), NOW);
+        assert!(matches!(step, Move::Answer(_)));
+        assert_eq!(conversation.idle_since(), None);
+        conversation
+    };
+    let mut conversation = waiting();
+    assert_eq!(conversation.next((true, true), &access(), NOW), Move::Read);
+    conversation.took(ask, NOW);
+    assert_eq!(conversation.next((false, true), &access(), NOW), Move::Wait);
+    conversation.took(&[b'x'; AHEAD_BYTES_MAX], NOW);
+    assert_eq!(conversation.next((true, true), &access(), NOW), Move::Wait);
+    let mut conversation = waiting();
+    conversation.took(ask, NOW);
+    conversation.answer(&Answer::text(200, "late"), NOW);
+    let (requests, said) = talk(&mut conversation, b"", 1);
+    assert_eq!((requests.len(), said.matches("late").count()), (1, 1));
+    let mut conversation = waiting();
+    conversation.ended();
+    assert_eq!(conversation.next((true, true), &access(), NOW), Move::End);
+}
+
+#[test]
+fn who_is_of_no_use_is_told_from_who_is() {
+    let mut conversation = Conversation::new(NOW);
+    assert_eq!(conversation.idle_since(), Some((false, NOW)));
+    let head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n";
+    conversation.took(head, Moment(5));
+    assert_eq!(conversation.next((true, true), &access(), NOW), Move::Read);
+    assert_eq!(conversation.idle_since(), Some((true, Moment(5))));
+    conversation.took(b"ab", NOW);
+    let step = conversation.next((true, true), &access(), NOW);
+    assert!(matches!(step, Move::Answer(_)));
+    conversation.answer(&Answer::text(200, "fine"), Moment(7));
+    assert_eq!(conversation.idle_since(), None, "an answer goes out");
+}

@@ -13,7 +13,8 @@ fn ask(method: Method, target: &str, body: &str) -> Result<Command, Answer> {
         media: "application/json".to_owned(),
         body: body.as_bytes().to_vec(),
     };
-    route(&request, Span::seconds(30))
+    let mode = |pool: &str| (pool == "db").then_some(Mode::Tcp);
+    route(&request, Span::seconds(30), &mode)
 }
 
 fn refused(method: Method, target: &str, body: &str) -> u16 {
@@ -52,6 +53,64 @@ fn reading_never_changes_anything() {
     assert_eq!(refused(Method::Get, &format!("{ONE}/drain"), ""), 405);
     assert_eq!(refused(Method::Post, "/metrics", ""), 405);
     assert_eq!(refused(Method::Options, "/", ""), 405);
+}
+
+#[test]
+fn what_is_to_be_explained_has_defaults_and_is_sound() {
+    let explain = "/api/v1/explain";
+    let Ok(Command::Explain(question)) = ask(Method::Get, explain, "") else {
+        panic!("nothing is explained");
+    };
+    assert_eq!(*question, Question::default());
+    let target = format!("{explain}?method=P%20T&scheme=https&host=a:1&path=/x%3Fy&client=::1");
+    let Ok(Command::Explain(question)) = ask(Method::Get, &target, "") else {
+        panic!("nothing is explained");
+    };
+    assert_eq!(
+        *question,
+        Question {
+            method: "P T".to_owned(),
+            secure: true,
+            host: "a:1".to_owned(),
+            path: "/x?y".to_owned(),
+            client: "::1".parse().unwrap(),
+        }
+    );
+    for query in [
+        "client=10.0.0.1:80",
+        "client=a",
+        "scheme=ftp",
+        "host=",
+        "host=a:x",
+        "path=%0d%0aX:%20y",
+        "method=G%00T",
+        "url=http://a",
+    ] {
+        let target = format!("{explain}?{query}");
+        assert_eq!(refused(Method::Get, &target, ""), 400, "{query}");
+    }
+    assert_eq!(refused(Method::Post, explain, ""), 405);
+}
+
+#[test]
+fn a_backend_without_a_scheme_has_that_of_its_pool() {
+    let added = |pool: &str, url: &str| {
+        let target = format!("/api/v1/pools/{pool}/backends");
+        let body = format!("{{\"url\":\"{url}\"}}");
+        match ask(Method::Post, &target, &body) {
+            Ok(Command::Change(Change::Add { backend, .. }, _)) => backend.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (pool, url, meant) in [
+        ("db", "10.0.0.1:5432", "tcp://10.0.0.1:5432"),
+        ("db", "tcp://10.0.0.1:5432", "tcp://10.0.0.1:5432"),
+        // That does not fit, which is for those to say who know the pool.
+        ("db", "http://10.0.0.1:80", "http://10.0.0.1"),
+        ("app", "10.0.0.1:80", "http://10.0.0.1"),
+    ] {
+        assert_eq!(added(pool, url), meant);
+    }
 }
 
 #[test]
@@ -149,5 +208,6 @@ fn what_is_wrong_is_said_with_its_status() {
         media: "text/plain".to_owned(),
         ..Request::default()
     };
-    assert_eq!(route(&request, Span::ZERO).expect_err("text").status, 415);
+    let refused = route(&request, Span::ZERO, &|_| None).expect_err("text");
+    assert_eq!(refused.status, 415);
 }

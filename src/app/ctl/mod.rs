@@ -5,12 +5,15 @@ mod table;
 
 use std::io;
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::exit::Exit;
 use super::exit::Failure;
+use super::explain;
+use crate::admin::explain::Question;
 use crate::base::time::Span;
 use crate::config::Address;
 use crate::config::Admin;
@@ -27,6 +30,8 @@ pub(super) struct Options {
     pub(super) token_file: Option<PathBuf>,
     /// How long to wait for what is under way.
     pub(super) wait: Option<Span>,
+    /// Who asks the request that is to be explained.
+    pub(super) from: Option<IpAddr>,
     /// The words of the command.
     pub(super) words: Vec<String>,
 }
@@ -41,7 +46,7 @@ impl Options {
             let instead = format!("write one of {}", names());
             return Err(Complaint::new("no command", "tidegate ctl", instead));
         };
-        let Some((_, shape, least)) = VERBS.iter().find(|(name, ..)| name == verb) else {
+        let Some((_, shape, least, most)) = VERBS.iter().find(|(name, ..)| name == verb) else {
             let meant = closest(verb, VERBS.iter().map(|(name, ..)| *name));
             let instead = meant.map_or_else(
                 || format!("write one of {}", names()),
@@ -49,9 +54,18 @@ impl Options {
             );
             return Err(Complaint::new("not a command of ctl", verb, instead));
         };
-        // The pool may be left out if there is only one.
-        let most = least + usize::from(*least > 0);
-        if (*least..=most).contains(&rest.len()) {
+        if *verb == "explain" {
+            return self.question().map(|_| ());
+        }
+        if self.from.is_some() {
+            let instead = "--from is for tidegate ctl explain";
+            return Err(Complaint::new(
+                "an option of another command",
+                verb,
+                instead,
+            ));
+        }
+        if (*least..=*most).contains(&rest.len()) {
             return Ok(());
         }
         let instead = format!("write tidegate ctl {verb}{shape}");
@@ -61,6 +75,17 @@ impl Options {
             "a word too many"
         };
         Err(Complaint::new(what, &self.words.join(" "), instead))
+    }
+}
+
+impl Options {
+    /// The request that is to be explained.
+    fn question(&self) -> Result<Question, Complaint> {
+        let wanted = explain::Words {
+            words: self.words.get(1..).unwrap_or_default().to_vec(),
+            from: self.from,
+        };
+        wanted.question()
     }
 }
 
@@ -84,6 +109,7 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
             let (status, pools) = (client.get("/api/v1/status")?, client.get("/api/v1/pools")?);
             say(&table::overview(&status, &pools));
         }
+        ["explain", ..] => return ask_why(options, &client),
         ["top"] => return top(&client),
         ["reload"] => {
             let done = client.ask("POST", "/api/v1/reload", None)?;
@@ -121,6 +147,22 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
         [] | [_] => {}
     }
     Ok(Exit::Clean)
+}
+
+/// What would become of a request there.
+fn ask_why(options: &Options, client: &Client) -> Result<Exit, Failure> {
+    let question = options
+        .question()
+        .map_err(|complaint| Failure::usage(&complaint))?;
+    let target = format!(
+        "/api/v1/explain?method={}&scheme={}&host={}&path={}&client={}",
+        escaped(&question.method),
+        if question.secure { "https" } else { "http" },
+        escaped(&question.host),
+        escaped(&question.path),
+        question.client,
+    );
+    Ok(explain::say(&client.get(&target)?))
 }
 
 /// A table that is drawn again every second, until the reader has enough.
@@ -204,17 +246,19 @@ fn names() -> String {
     names.join(", ")
 }
 
-/// Every command: its words, and how many there are at least.
-const VERBS: &[(&str, &str, usize)] = &[
-    ("status", "", 0),
-    ("add", " [POOL] URL", 1),
-    ("remove", " [POOL] BACKEND", 1),
-    ("drain", " [POOL] BACKEND", 1),
-    ("enable", " [POOL] BACKEND", 1),
-    ("disable", " [POOL] BACKEND", 1),
-    ("weight", " [POOL] BACKEND N", 2),
-    ("reload", "", 0),
-    ("top", "", 0),
+/// Every command: its words, and how many there are at least and at most. The pool may be left
+/// out if there is only one.
+const VERBS: &[(&str, &str, usize, usize)] = &[
+    ("status", "", 0, 0),
+    ("add", " [POOL] URL", 1, 2),
+    ("remove", " [POOL] BACKEND", 1, 2),
+    ("drain", " [POOL] BACKEND", 1, 2),
+    ("enable", " [POOL] BACKEND", 1, 2),
+    ("disable", " [POOL] BACKEND", 1, 2),
+    ("weight", " [POOL] BACKEND N", 2, 3),
+    ("explain", " METHOD URL", 2, 2),
+    ("reload", "", 0, 0),
+    ("top", "", 0, 0),
 ];
 
 #[cfg(test)]

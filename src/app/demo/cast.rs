@@ -249,7 +249,7 @@ fn start_balancer(
             other => other,
         }
         .map_err(|failure| failure.error)?;
-        let dashboard = dashboard::open(admin.as_ref(), &config, &mut engine, &mut kernel)?;
+        let dashboard = dashboard::open(admin.as_ref(), &mut engine, &mut kernel)?;
         let _ = words.send(dashboard);
         let address = engine.addresses().into_iter().next();
         let address = address.and_then(|address| match address {

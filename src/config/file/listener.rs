@@ -49,7 +49,7 @@ impl<'a> Written<'a> {
             )));
         }
         section.set("listen", &mut listener.listen, |node| {
-            let address = node.parsed("127.0.0.1:8000", text::address)?;
+            let address = node.parsed("127.0.0.1:8000", text::place)?;
             free(&address, others, node)?;
             Ok(address)
         })?;

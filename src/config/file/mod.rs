@@ -7,6 +7,7 @@
 mod flaw;
 mod listener;
 mod node;
+mod place;
 mod pool;
 
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ use node::Only;
 use node::Section;
 
 pub use flaw::Flaw;
+pub use place::Key;
+pub use place::place;
 
 /// Reads a whole file; `variables` knows what `${NAME}` stands for. If there is one pool, or none,
 /// it may have no backends: they may come from the command line.
@@ -65,7 +68,7 @@ fn admin(node: Node<'_>) -> Result<Admin, Flaw> {
         token_file: None,
     };
     section.set("listen", &mut admin.listen, |node| {
-        node.parsed(example, text::address)
+        node.parsed(example, text::place)
     })?;
     section.set("token_file", &mut admin.token_file, |node| {
         Ok(Some(PathBuf::from(node.text("/etc/tidegate/token")?)))

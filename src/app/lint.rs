@@ -1,0 +1,303 @@
+//! What can be written, and is hardly meant: each with what it is, where, and what to write
+//! instead. Said by `--check`, never an error.
+
+use std::thread;
+
+use super::balance;
+use super::process;
+use crate::base::time::Span;
+use crate::config::Address;
+use crate::config::Config;
+use crate::config::Listener;
+use crate::config::Pool;
+use crate::config::Probe;
+use crate::config::file::Key;
+
+/// Something odd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Warning<'a> {
+    /// Where it is said.
+    pub(super) path: Vec<Key<'a>>,
+    /// What it is, and what to write instead.
+    pub(super) words: String,
+}
+
+/// What the machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Machine {
+    /// Processors that the process may use.
+    pub(super) processors: usize,
+    /// Files that may be open.
+    pub(super) descriptors: u64,
+}
+
+impl Machine {
+    /// What this one has.
+    pub(super) fn here() -> Self {
+        Self {
+            processors: thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            descriptors: process::descriptors(),
+        }
+    }
+}
+
+/// Everything that is odd.
+pub(super) fn all(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
+    let mut found = process_wide(config, machine);
+    for (at, pool) in config.pools.iter().enumerate() {
+        let served = config.listeners.iter().any(|listener| listener.pool == at);
+        let unserved = (
+            !served,
+            "",
+            "serves no listener; name it as the pool of one, or remove it".to_owned(),
+        );
+        let odd = std::iter::once(unserved).chain(of_pool(pool, config.max_connections));
+        for (_, keys, words) in odd.filter(|(is_odd, ..)| *is_odd) {
+            let mut path = vec![Key::Named("pool"), Key::Named(&pool.name)];
+            path.extend(
+                keys.split('.')
+                    .filter(|key| !key.is_empty())
+                    .map(Key::Named),
+            );
+            let words = format!("pool {}: {words}", pool.name);
+            found.push(Warning { path, words });
+        }
+    }
+    let listeners = config.listeners.iter().enumerate();
+    found.extend(listeners.filter_map(|(at, listener)| of_listener(at, listener)));
+    found
+}
+
+/// Whether it is so, the keys where it is said, and words for it.
+type Case = (bool, &'static str, String);
+
+fn process_wide(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
+    let Machine {
+        processors,
+        descriptors,
+    } = machine;
+    let workers = config.workers.max(1) as u64;
+    let fitting = balance::fitting(config, descriptors / workers);
+    let clients = config.max_connections;
+    let unguarded = config.admin.as_ref().filter(|one| one.token_file.is_none());
+    let who = unguarded.map(|admin| match admin.listen {
+        Address::Tcp(_) => "every user of this machine",
+        Address::Unix(_) => "every program of its owner",
+    });
+    let table = [
+        (
+            config.workers > processors,
+            "workers",
+            format!(
+                "{} event loops share {processors} processors; write \"auto\"",
+                config.workers
+            ),
+        ),
+        (
+            // The usual number is taken for as many as fit.
+            fitting < clients && clients != Config::default().max_connections,
+            "max_connections",
+            format!(
+                "{descriptors} files may be open, which is enough for {fitting} clients of each \
+                 event loop, not for {clients}; raise the limit (ulimit -n), or write {fitting}"
+            ),
+        ),
+        (
+            who.is_some(),
+            "admin",
+            format!(
+                "without a token {} may change everything; add token_file",
+                who.unwrap_or_default()
+            ),
+        ),
+    ];
+    let odd = table.into_iter().filter(|(is_odd, ..)| *is_odd);
+    odd.map(|(_, key, words)| Warning {
+        path: vec![Key::Named(key)],
+        words: format!("{key}: {words}"),
+    })
+    .collect()
+}
+
+fn of_listener(at: usize, listener: &Listener) -> Option<Warning<'_>> {
+    let mut networks = listener.trusted_proxies.iter();
+    let all = networks.find(|network| network.to_string().ends_with("/0"))?;
+    let name = &listener.name;
+    Some(Warning {
+        path: vec![
+            Key::Named("listener"),
+            Key::At(at),
+            Key::Named("trusted_proxies"),
+        ],
+        words: format!(
+            "listener {name}: with {all} in trusted_proxies every client may say who it is; write \
+             the networks of your proxies"
+        ),
+    })
+}
+
+fn of_pool(pool: &Pool, max_connections: usize) -> Vec<Case> {
+    let mut cases = of_servers(pool);
+    cases.extend(of_waiting(pool));
+    let reuse = &pool.reuse;
+    cases.push((
+        reuse.idle > max_connections,
+        "reuse.idle",
+        format!(
+            "reuse.idle = {} can never be reached by {max_connections} clients; write less",
+            reuse.idle
+        ),
+    ));
+    cases
+}
+
+fn of_servers(pool: &Pool) -> Vec<Case> {
+    let health = &pool.health;
+    vec![
+        (
+            pool.backends.len() == 1,
+            "backends",
+            "one backend only: when it is down, nobody is there, and nothing can be tried \
+             elsewhere; add another"
+                .to_owned(),
+        ),
+        (
+            pool.backends.iter().all(|backend| backend.weight == 0),
+            "backends",
+            "every weight is 0: nobody gets anything; give one a weight".to_owned(),
+        ),
+        (
+            health.probe == Probe::Off && pool.backends.len() > 1,
+            "health.probe",
+            "health.probe = off: a dead backend is found by the requests that fail there; write \
+             \"tcp\""
+                .to_owned(),
+        ),
+        (
+            health.probe != Probe::Off && health.timeout >= health.interval,
+            "health.timeout",
+            format!(
+                "probes come every {}, but each may take {}: a silent backend is found late; \
+                 write a shorter health.timeout",
+                health.interval, health.timeout
+            ),
+        ),
+        (
+            pool.is_secure() && !pool.tls.verify,
+            "tls.verify",
+            "the certificates of https:// backends are not verified: anybody on the way may be \
+             one; write tls.ca = \"their-ca.pem\""
+                .to_owned(),
+        ),
+    ]
+}
+
+fn of_waiting(pool: &Pool) -> Vec<Case> {
+    let (reuse, timeouts) = (&pool.reuse, &pool.timeouts);
+    vec![
+        (
+            reuse.idle > 0 && reuse.idle_time >= NODE_KEEP_ALIVE,
+            "reuse.idle_time",
+            format!(
+                "reuse.idle_time = {}: Node closes its connections after {NODE_KEEP_ALIVE}, in \
+                 the middle of a request if need be; write less",
+                reuse.idle_time
+            ),
+        ),
+        (
+            timeouts.response > CLIENT_PATIENCE,
+            "timeout.response",
+            format!(
+                "timeout.response = {}: most clients give up after {CLIENT_PATIENCE}; write less",
+                timeouts.response
+            ),
+        ),
+        (
+            timeouts.connect > timeouts.response,
+            "timeout.connect",
+            format!(
+                "timeout.connect = {} is longer than timeout.response = {}; write less",
+                timeouts.connect, timeouts.response
+            ),
+        ),
+    ]
+}
+
+/// `server.keepAliveTimeout` of Node.js.
+const NODE_KEEP_ALIVE: Span = Span::seconds(5);
+
+/// What clients wait for an answer if nobody told them otherwise: libraries mostly 30 s or 60 s.
+const CLIENT_PATIENCE: Span = Span::seconds(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::file;
+
+    const SMALL: Machine = Machine {
+        processors: 2,
+        descriptors: 1_000,
+    };
+
+    fn said(text: &str) -> Vec<String> {
+        let config = file::read(text, &|_| None).unwrap();
+        let place = |warning: Warning<'_>| {
+            let at = file::place(text, &warning.path).unwrap_or(text.len());
+            let key = text[at..].split([' ', '\n', ']']).next().unwrap();
+            format!("{key}> {}", warning.words)
+        };
+        all(&config, SMALL).into_iter().map(place).collect()
+    }
+
+    #[test]
+    fn nothing_is_said_of_the_usual() {
+        let text = "max_connections = 100\n[pool.a]\nbackends = [\"a:1\", \"b:1\"]";
+        assert_eq!(said(text), [""; 0]);
+    }
+
+    #[test]
+    fn every_warning_has_its_place_and_says_what_to_write() {
+        let text = "max_connections = 900\nworkers = 3\n[admin]\nlisten = \"unix:/run/x\"\n\
+             [[listener]]\npool = \"a\"\ntrusted_proxies = [\"::/0\"]\n[pool.a]\n\
+             backends = [{ url = \"https://a\", weight = 0 }]\n\
+             health = { interval = \"1s\", timeout = \"1s\" }\n\
+             reuse = { idle_time = \"5s\", idle = 901 }\n\
+             timeout = { response = \"2m\", connect = \"3m\" }\ntls = { verify = false }\n\
+             [pool.b]\nhealth = { probe = \"off\" }\nbackends = [\"a:1\", \"b:1\"]";
+        let expected = [
+            "workers> workers: 3 event loops share 2 processors; write \"auto\"",
+            "max_connections> max_connections: 1000 files may be open, which is enough for 105 \
+             clients of each event loop, not for 900; raise the limit (ulimit -n), or write 105",
+            "admin> admin: without a token every program of its owner may change everything; add \
+             token_file",
+            "backends> pool a: one backend only: when it is down, nobody is there, and nothing \
+             can be tried elsewhere; add another",
+            "backends> pool a: every weight is 0: nobody gets anything; give one a weight",
+            "timeout> pool a: probes come every 1s, but each may take 1s: a silent backend is \
+             found late; write a shorter health.timeout",
+            "verify> pool a: the certificates of https:// backends are not verified: anybody on \
+             the way may be one; write tls.ca = \"their-ca.pem\"",
+            "idle_time> pool a: reuse.idle_time = 5s: Node closes its connections after 5s, in \
+             the middle of a request if need be; write less",
+            "response> pool a: timeout.response = 2m: most clients give up after 1m; write less",
+            "connect> pool a: timeout.connect = 3m is longer than timeout.response = 2m; write \
+             less",
+            "idle> pool a: reuse.idle = 901 can never be reached by 900 clients; write less",
+            "b> pool b: serves no listener; name it as the pool of one, or remove it",
+            "probe> pool b: health.probe = off: a dead backend is found by the requests that fail \
+             there; write \"tcp\"",
+            "trusted_proxies> listener web: with ::/0 in trusted_proxies every client may say who \
+             it is; write the networks of your proxies",
+        ];
+        assert_eq!(said(text), expected);
+        let loopback = "max_connections = 9\n[admin]\n[pool.a]\nbackends = [\"a:1\", \"b:1\"]\n\
+                        reuse = { idle = 9 }";
+        assert_eq!(
+            said(loopback),
+            [
+                "admin> admin: without a token every user of this machine may change everything; \
+              add token_file"
+            ]
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! Files and places that cannot be used: each refusal is one line that says what and where.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::binary::run;
+
+/// What is in a file, and the line that is said of it behind the file's name.
+const FILES: &[(&str, &str)] = &[
+    (
+        "[pool.app]\nbackend = []",
+        ":2:1: unknown key \"backend\"; did you mean \"backends\"?",
+    ),
+    (
+        "[pool.app]\nbackends = \"a:1\"",
+        ":2:12: this is text, write a list, in brackets",
+    ),
+    (
+        "workers = true",
+        ":1:11: this is true or false, write a whole number",
+    ),
+    (
+        "drain_timeout = \"3 weeks\"",
+        ":1:17: not a duration: 3 weeks; write a whole number and ms, s, m or h",
+    ),
+    (
+        "drain_timeout = 3",
+        ":1:17: a duration without a unit, write \"3s\" or \"3ms\"",
+    ),
+    (
+        "[[listener]]\nlimits = { request_head = \"16KB\" }",
+        ":2:27: not a size: 16KB; write bytes or a whole number and KiB, MiB or GiB",
+    ),
+    (
+        "[[listener]]\nlisten = \":80\"\n[[listener]]\nname = \"b\"\nlisten = \":80\"",
+        ":5:10: ",
+    ),
+    ("[[listener]]\n[[listener]]\nname = \"web\"", ":3:8: "),
+    (
+        "[admin]\nlisten = \"0.0.0.0:9900\"",
+        ":2:10: an admin interface beyond loopback needs a token; add token_file",
+    ),
+    ("[pool", ":1:6: not TOML"),
+];
+
+#[test]
+fn a_file_that_is_wrong_is_refused_with_the_place() {
+    let name = format!("tidegate-{}-bad.toml", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let shown = path.to_str().expect("no odd names here");
+    for (text, said) in FILES {
+        fs::write(&path, text).expect("a directory for temporary files");
+        let outcome = run(&["-c", shown, "--check"]);
+        assert_eq!(outcome.status.code(), Some(2), "{text}: {outcome:?}");
+        assert_eq!(outcome.stdout, "");
+        let first = outcome.stderr.lines().next().unwrap_or_default();
+        let rest = first.strip_prefix(shown).unwrap_or_default();
+        assert!(rest.starts_with(said), "{text}: {said} in {outcome:?}");
+    }
+    let _ = fs::remove_file(&path);
+}
+
+#[test]
+fn a_place_that_cannot_be_used_is_named_in_one_line() {
+    let nowhere: PathBuf = std::env::temp_dir().join("tidegate-no-such-directory");
+    let socket = format!("unix:{}", nowhere.join("a.sock").display());
+    let file = nowhere.join("a.toml").display().to_string();
+    let backend = "http://127.0.0.1:1";
+    let directory = std::env::temp_dir().display().to_string();
+    for (arguments, code, said) in [
+        (vec!["-c", &*file], 2, &*file),
+        (vec!["-c", &*directory], 2, "name a file in it"),
+        (vec!["--upstream-ca", &*file, backend], 2, &*file),
+        (
+            vec!["-a", "0.0.0.0:0", backend],
+            2,
+            "--admin 0.0.0.0:0; set token_file",
+        ),
+        (
+            vec!["-a", "unix:here", backend],
+            2,
+            "not a path for a socket: --admin unix:here",
+        ),
+        (
+            vec!["-l", "127.0.0.1:0", "-a", &*socket, backend],
+            1,
+            &*socket,
+        ),
+        (vec!["ctl", "--token-file", &*file, "status"], 2, &*file),
+        (vec!["ctl", "-a", &*socket, "status"], 1, &*socket),
+    ] {
+        let outcome = run(&arguments);
+        assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
+        let own = outcome
+            .stderr
+            .lines()
+            .filter(|line| !line.contains("[INFO ]"));
+        let own: Vec<&str> = own.collect();
+        assert_eq!(own.len(), 1, "{outcome:?}");
+        assert!(
+            own[0].starts_with("tidegate: ") && own[0].contains(said),
+            "{outcome:?}"
+        );
+    }
+}

@@ -18,6 +18,7 @@ pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[must_use]
 pub fn render(report: &Report) -> String {
     let mut page = Page::default();
+    program(report, &mut page);
     process(report, &mut page);
     traffic(report, &mut page);
     states(report, &mut page);
@@ -27,7 +28,7 @@ pub fn render(report: &Report) -> String {
     page.text
 }
 
-fn process(report: &Report, page: &mut Page) {
+fn program(report: &Report, page: &mut Page) {
     let process = &report.process;
     page.family(
         "tidegate_build_info",
@@ -51,6 +52,10 @@ fn process(report: &Report, page: &mut Page) {
         "When the configuration came into effect, in seconds since 1970.",
         &seconds(Span(process.reloaded)),
     );
+}
+
+fn process(report: &Report, page: &mut Page) {
+    let process = &report.process;
     page.single(
         "tidegate_start_time_seconds",
         "gauge",

@@ -47,6 +47,7 @@ fn report(name: &str) -> Report {
             paused: Span::ZERO,
             resident: 0,
             descriptors: 0,
+            handshakes: [0; 2],
             reload_good: true,
             reloaded: 0,
         },

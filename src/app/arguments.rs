@@ -13,7 +13,6 @@ use super::origin;
 use super::settings::Settings;
 use crate::admin::explain::Question;
 use crate::base::time::Span;
-use crate::config::Address;
 use crate::config::Config;
 use crate::config::text;
 use crate::config::text::Complaint;
@@ -335,20 +334,7 @@ impl Draft {
                 Command::Explain(self.balance()?, question)
             }
             Task::Origin => {
-                match self.settings.listeners() {
-                    [] => {}
-                    [Address::Tcp(address)] => self.origin.listen = *address,
-                    [file @ Address::Unix(_)] => {
-                        let instead = "an origin has an address, write IP:PORT";
-                        let file = file.to_string();
-                        return Err(Complaint::new("--listen with a file", &file, instead));
-                    }
-                    [.., last] => {
-                        let instead = "an origin has one address, start another origin";
-                        let last = last.to_string();
-                        return Err(Complaint::new("--listen twice", &last, instead));
-                    }
-                }
+                self.origin.listen_at(self.settings.listeners())?;
                 Command::Origin(self.origin.clone())
             }
         };

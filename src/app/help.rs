@@ -38,8 +38,7 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
   -w, --workers N|auto         event loops, auto: one per processor [1]
   -v, -q                       log more, log less; repeatable
       --log-level LEVEL        error, warn, info, debug or trace   [info]
-  -V, --version
-  -h, --help
+  -V, --version   -h, --help
 
 ADDR is IP:PORT, localhost:PORT, :PORT or unix:/path. DUR is 250ms, 2s, 1m or 1h.
 Signals: TERM and INT end it after running requests, a second one or QUIT at once;

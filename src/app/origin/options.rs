@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 
 use crate::base::time::Span;
+use crate::config::Address;
+use crate::config::text::Complaint;
 
 /// What an origin serves, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,31 @@ pub struct Options {
     pub delay: Span,
     /// The status of every answer, 200 to 599. Default: 200.
     pub status: u16,
+}
+
+impl Options {
+    /// Takes the address that is named, if one is.
+    ///
+    /// # Errors
+    /// If it is a file, or one of several.
+    pub(in crate::app) fn listen_at(&mut self, named: &[Address]) -> Result<(), Complaint> {
+        match named {
+            [] => Ok(()),
+            [Address::Tcp(address)] => {
+                self.listen = *address;
+                Ok(())
+            }
+            [file @ Address::Unix(_)] => {
+                let instead = "an origin has an address, write IP:PORT";
+                let file = file.to_string();
+                Err(Complaint::new("--listen with a file", &file, instead))
+            }
+            [.., last] => {
+                let instead = "an origin has one address, start another origin";
+                Err(Complaint::new("--listen twice", &last.to_string(), instead))
+            }
+        }
+    }
 }
 
 impl Default for Options {

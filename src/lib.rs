@@ -42,6 +42,13 @@
 //! accept; probe; tidy. Events only mark. Work is done in one place, and a session that has used
 //! its share ([`limits::STEPS_PER_RUN`], [`limits::BYTES_PER_RUN`]) goes to the end of the queue.
 //!
+//! # What is told of a request
+//!
+//! While it runs, the engine notes what happens to it (`engine::journal`). When it ends, that
+//! becomes one record: in the recorder's ring, and as a line in a buffer of the loop, which the
+//! kernel is handed once a turn and a thread of its own writes. A finished request is told of
+//! before what befalls the next one on its connection.
+//!
 //! # Several loops
 //!
 //! `--workers` runs several engines, each on a thread with a kernel of its own. They share the

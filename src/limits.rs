@@ -121,6 +121,18 @@ pub const TLS_BUFFER_BYTES: usize = 32 * 1024;
 /// TLS sessions kept for resumption, all servers of a pool together.
 pub const TLS_SESSIONS_MAX: usize = 256;
 
+/// Requests that the recorder remembers, per loop.
+pub const RECORDED_REQUESTS: usize = 4096;
+
+/// Changes of state that it remembers.
+pub const RECORDED_EVENTS: usize = 1024;
+
+/// Bytes of access log after which a loop hands them over before its turn is over.
+pub const LOG_CHUNK_BYTES: usize = 32 * 1024;
+
+/// Bytes of access log that wait to be written, all loops together; what comes beyond is lost.
+pub const LOG_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 const _: () = assert!(HEAD_BYTES_MAX <= WINDOW_READ_BYTES);
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX - 2 <= u16::MAX as usize);

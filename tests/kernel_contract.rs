@@ -153,6 +153,16 @@ fn the_other_direction_outlives_the_peers_end() {
 }
 
 #[test]
+fn lines_of_the_log_are_taken_at_once_and_nobody_loses_them_without_counting() {
+    everywhere(|suite| {
+        for _ in 0..100 {
+            suite.kernel().log(b"one\ntwo\n");
+        }
+        assert_eq!(suite.kernel().unlogged(), 0);
+    });
+}
+
+#[test]
 fn the_other_direction_outlives_our_end() {
     everywhere(|suite| {
         let (socket, peer, _) = suite.pair();

@@ -185,10 +185,11 @@ pub fn state(pool: &str, one: &Backend) -> Value {
     })
 }
 
-/// Requests that are remembered: none in this version.
-#[must_use]
-pub fn requests() -> Value {
-    json!([])
+/// Changes of state, each with its time in nanoseconds since 1970.
+pub fn changes<'a>(changes: impl Iterator<Item = (u64, &'a str)>) -> Value {
+    changes
+        .map(|(unix, text)| json!({"ts": clock::rfc3339(unix), "text": text}))
+        .collect()
 }
 
 /// Client connections.

@@ -20,6 +20,12 @@ pub fn render(report: &Report) -> String {
     let mut page = Page::default();
     program(report, &mut page);
     process(report, &mut page);
+    page.single(
+        "tidegate_access_log_dropped_total",
+        "counter",
+        "Lines of the access log that were lost, as they came faster than they were written.",
+        &report.process.unlogged,
+    );
     traffic(report, &mut page);
     states(report, &mut page);
     backends(report, &mut page);

@@ -49,6 +49,8 @@ pub struct Process {
     pub lag: Histogram,
     /// For how long accepting had to rest.
     pub paused: Span,
+    /// Lines of the access log that were lost.
+    pub unlogged: u64,
     /// Bytes of memory; 0 if nobody knows.
     pub resident: u64,
     /// Open descriptors; 0 if nobody knows.

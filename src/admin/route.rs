@@ -9,6 +9,7 @@ use super::change::Edit;
 use super::change::Wanted;
 use super::change::Whom;
 use super::explain::Question;
+use super::filter::Filter;
 use super::request::Request;
 use crate::base::time::Span;
 use crate::config::Backend;
@@ -42,10 +43,12 @@ pub enum Command {
     Backends(String),
     /// One server.
     Backend(Whom),
-    /// Client connections, so many at most.
-    Connections(usize),
-    /// The last requests, so many at most.
-    Requests(usize),
+    /// Client connections.
+    Connections(Filter),
+    /// The last requests.
+    Requests(Filter),
+    /// The last changes of state, so many at most.
+    Changes(Filter),
     /// The configuration that is in effect.
     Config,
     /// Something is to be different.
@@ -115,7 +118,7 @@ pub fn route(request: &Request, drain: Span, mode: Modes<'_>) -> Result<Command,
 #[derive(Clone, Debug)]
 enum Place<'a> {
     Fixed(Command),
-    Limited(fn(usize) -> Command),
+    Listed(List),
     Pool(&'a str),
     Backends(&'a str),
     Backend(&'a str, &'a str),
@@ -124,6 +127,14 @@ enum Place<'a> {
     Drain,
     LogLevel,
     Explain,
+}
+
+/// What there are lists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum List {
+    Connections,
+    Requests,
+    Changes,
 }
 
 impl<'a> Place<'a> {
@@ -139,8 +150,9 @@ impl<'a> Place<'a> {
                 ["status"] => fixed(Command::Status),
                 ["pools"] => fixed(Command::Pools),
                 ["config"] => fixed(Command::Config),
-                ["connections"] => Some(Self::Limited(Command::Connections)),
-                ["requests"] => Some(Self::Limited(Command::Requests)),
+                ["connections"] => Some(Self::Listed(List::Connections)),
+                ["requests"] => Some(Self::Listed(List::Requests)),
+                ["events"] => Some(Self::Listed(List::Changes)),
                 ["explain"] => Some(Self::Explain),
                 ["reload"] => Some(Self::Reload),
                 ["drain"] => Some(Self::Drain),
@@ -163,7 +175,7 @@ impl<'a> Place<'a> {
         const PATCH: (Method, &str) = (Method::Patch, "PATCH");
         const DELETE: (Method, &str) = (Method::Delete, "DELETE");
         match self {
-            Self::Fixed(_) | Self::Limited(_) | Self::Pool(_) | Self::Explain => &[GET],
+            Self::Fixed(_) | Self::Listed(_) | Self::Pool(_) | Self::Explain => &[GET],
             Self::Backends(_) => &[GET, POST],
             Self::Backend(..) => &[GET, PATCH, DELETE],
             Self::Action(..) | Self::Reload => &[POST],
@@ -174,7 +186,11 @@ impl<'a> Place<'a> {
 
     fn parameters(&self, method: Method) -> &'static [&'static str] {
         match (self, method) {
-            (Self::Limited(_), _) => &["limit", "pool", "end"],
+            (Self::Listed(List::Requests), _) => {
+                &["limit", "pool", "backend", "status", "end", "client"]
+            }
+            (Self::Listed(List::Connections), _) => &["limit", "pool", "backend", "client"],
+            (Self::Listed(List::Changes), _) => &["limit"],
             (Self::Backend(..), Method::Delete) => &["drain", "wait"],
             (Self::Backend(..), Method::Patch) | (Self::Action(..), _) => &["wait"],
             (Self::Explain, _) => &["method", "scheme", "host", "path", "client"],
@@ -194,7 +210,14 @@ impl<'a> Place<'a> {
         let edited = |whom, edit| Command::Change(Change::Edit { whom, edit }, after);
         Ok(match (self, method) {
             (Self::Fixed(command), _) => command,
-            (Self::Limited(make), _) => make(limit(value("limit"))?),
+            (Self::Listed(list), _) => {
+                let filter = Filter::read(value)?;
+                match list {
+                    List::Connections => Command::Connections(filter),
+                    List::Requests => Command::Requests(filter),
+                    List::Changes => Command::Changes(filter),
+                }
+            }
             (Self::Pool(pool), _) => Command::Pool(pool.to_owned()),
             (Self::Backends(pool), Method::Post) => {
                 Command::Change(added(pool, request, mode(pool))?, After::Created)
@@ -270,19 +293,6 @@ fn span<'v>(name: &str, value: &dyn Fn(&str) -> Option<&'v str>) -> Result<Optio
         return Err(Answer::problem(400, &detail));
     }
     Ok(Some(span))
-}
-
-fn limit(text: Option<&str>) -> Result<usize, Answer> {
-    let Some(text) = text else {
-        return Ok(LIMIT_USUAL);
-    };
-    let limit: Option<usize> = text.parse().ok();
-    limit
-        .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-        .ok_or_else(|| {
-            let detail = format!("limit={text:?}: write a number from 1 to {LIMIT_MAX}");
-            Answer::problem(400, &detail)
-        })
 }
 
 /// What JSON may be called: its name, nothing, or what curl and others call every body. A page of
@@ -400,11 +410,6 @@ fn log_level(request: &Request) -> Result<Change, Answer> {
 
 /// Nobody waits longer for an answer.
 const WAIT_MAX: Span = Span::seconds(3_600);
-
-/// What a list has at most, if nothing is said.
-const LIMIT_USUAL: usize = 100;
-
-const LIMIT_MAX: usize = 10_000;
 
 const WEIGHT_MAX: u32 = 256;
 

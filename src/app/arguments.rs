@@ -195,6 +195,7 @@ const OPTIONS: &[Known] = &[
     known(None, "tls-key", "FILE", BALANCE),
     known(None, "upstream-ca", "FILE", BALANCE),
     known(None, "insecure-upstream", "", BALANCE),
+    known(None, "access-log", "FORMAT[:FILE]", BALANCE),
     known(None, "for", "DUR", DEMO),
     known(None, "headless", "", DEMO),
     known(None, "name", "NAME", ORIGIN),
@@ -292,7 +293,7 @@ impl Draft {
         match name {
             "config" => self.file = Some(PathBuf::from(value)),
             "for" => self.demo.length = length(value)?,
-            "name" => self.origin.name = origin_name(value)?,
+            "name" => self.origin.name_it(value)?,
             "size" => self.origin.size = Some(text::size(value)?),
             "delay" => self.origin.delay = text::duration(value)?,
             "status" => self.origin.status = status(value)?,
@@ -405,16 +406,6 @@ fn length(value: &str) -> Result<Span, Complaint> {
         return Err(Complaint::new("too short for a demo", value, instead));
     }
     Ok(length)
-}
-
-/// A name goes into a header field, so it has to be a token there (RFC 9110 section 5.6.2).
-fn origin_name(value: &str) -> Result<String, Complaint> {
-    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if (1..=64).contains(&value.len()) && value.bytes().all(fine) {
-        return Ok(value.to_owned());
-    }
-    let instead = "write up to 64 letters, digits, -, _ and .";
-    Err(Complaint::new("not a name", value, instead))
 }
 
 fn status(value: &str) -> Result<u16, Complaint> {

@@ -10,6 +10,8 @@ use super::exit::Failure;
 use super::identity;
 use crate::config::Admin;
 use crate::config::Config;
+use crate::config::LogFormat;
+use crate::config::LogPath;
 use crate::config::Pool;
 use crate::engine::Engine;
 use crate::engine::Setup;
@@ -17,6 +19,7 @@ use crate::engine::Turn;
 use crate::limits;
 use crate::os::Errand;
 use crate::os::MioKernel;
+use crate::os::Scribe;
 use crate::tls::ClientTls;
 use crate::tls::Trust;
 
@@ -47,7 +50,11 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     let identities = identity::all(&config)?;
     let workers = config.workers;
     fit(&mut config, workers);
+    let scribe = scribe(&config)?;
     let mut kernel = super::process::kernel_with_file(read)?;
+    if let Some(scribe) = &scribe {
+        kernel.take_pen(scribe.pen());
+    }
     let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;
     identities.put_on(&mut engine);
@@ -56,7 +63,34 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     if let Some(admin) = &config.admin {
         open_admin(admin, &mut engine, &mut kernel)?;
     }
-    lived(&mut engine, &mut kernel)
+    let ended = lived(&mut engine, &mut kernel);
+    close(scribe);
+    ended
+}
+
+/// Starts whoever writes the access log, if there is one.
+pub(super) fn scribe(config: &Config) -> Result<Option<Scribe>, Failure> {
+    if config.access_log.format == LogFormat::Off {
+        return Ok(None);
+    }
+    let path = match &config.access_log.path {
+        LogPath::Stdout => None,
+        LogPath::File(path) => Some(path.as_path()),
+    };
+    let complain = Box::new(|line: &str| log::error!("{line}"));
+    let started = Scribe::start(path, complain).map_err(|error| {
+        let path = &config.access_log.path;
+        let advice = "name a file that can be written, or - for standard output";
+        Failure::run_time(&format!("no access log in {path}: {error}; {advice}"))
+    });
+    started.map(Some)
+}
+
+/// Sees to it that every line is written before the program ends.
+pub(super) fn close(scribe: Option<Scribe>) {
+    if !scribe.is_none_or(Scribe::close) {
+        log::warn!("the end of the access log is lost: nobody reads it");
+    }
 }
 
 /// Turns the loop until it ends.

@@ -7,9 +7,13 @@ use crate::base::time::Span;
 use crate::config::ClientTimeouts;
 use crate::config::Config;
 use crate::config::Listener;
+use crate::config::LogFormat;
+use crate::config::LogPath;
+use crate::config::Only;
 use crate::config::Pool;
 use crate::config::Probe;
 use crate::config::ServerTimeouts;
+use crate::config::Share;
 
 /// Everything there is to say, line by line: listeners, pools, what differs from the defaults, and
 /// warnings, which have their places if there is a file. `found` are more of them, about files that
@@ -40,6 +44,7 @@ pub(super) fn words(
             config.drain_timeout
         ));
     }
+    access_log(config, &mut lines);
     let mut warnings: Vec<String> = lint::all(config, machine)
         .iter()
         .map(|warning| {
@@ -57,6 +62,28 @@ pub(super) fn words(
     });
     lines.push(String::new());
     lines.join("\n")
+}
+
+fn access_log(config: &Config, lines: &mut Vec<String>) {
+    let log = &config.access_log;
+    if log.format == LogFormat::Off {
+        return;
+    }
+    let which = match log.only {
+        Only::All => "every request".to_owned(),
+        Only::Errors => "every request that was not plainly served".to_owned(),
+        Only::Slow => format!("every request that took {} or longer", log.slow),
+    };
+    let share = match log.sample {
+        Share::ALL => String::new(),
+        share => format!(", {share} of them"),
+    };
+    let place = match &log.path {
+        LogPath::Stdout => "standard output".to_owned(),
+        LogPath::File(path) => path.display().to_string(),
+    };
+    let format = log.format.name();
+    lines.push(format!("a line of {format} to {place} for {which}{share}"));
 }
 
 fn listener(listener: &Listener, config: &Config, lines: &mut Vec<String>) {

@@ -36,13 +36,13 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
       --upstream-ca FILE       trust these PEM certificates for https:// as well
       --insecure-upstream      do not verify the certificates of backends
   -w, --workers N|auto         event loops, auto: one per processor [1]
-  -v, -q                       log more, log less; repeatable
-      --log-level LEVEL        error, warn, info, debug or trace   [info]
-  -V, --version   -h, --help
+      --access-log FORMAT[:FILE]  off, json, combined, common or haproxy  [off; stdout]
+  -v, -q, --log-level LEVEL    more, less; error, warn, info, debug or trace   [info]
+  -V, --version        -h, --help
 
 ADDR is IP:PORT, localhost:PORT, :PORT or unix:/path. DUR is 250ms, 2s, 1m or 1h.
-Signals: TERM and INT end it after running requests, a second one or QUIT at once;
-HUP reads the file again and applies what is different in it; so does ctl reload.
+Signals: TERM, INT end it gently, a second one or QUIT at once; HUP reads the file again,
+         as ctl reload does, and opens the log's again, as USR1 does.
 Exit: 0 clean, 1 failed at run time, 2 wrong arguments or file, 3 cut somebody off.
 
 Examples:

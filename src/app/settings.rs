@@ -8,12 +8,15 @@ use crate::config::CertificateFiles;
 use crate::config::Config;
 use crate::config::Listener;
 use crate::config::ListenerTls;
+use crate::config::LogFormat;
+use crate::config::LogPath;
 use crate::config::Mode;
 use crate::config::Pool;
 use crate::config::Probe;
 use crate::config::text;
 use crate::config::text::Complaint;
 use crate::config::url;
+use crate::config::words::closest;
 
 /// What the command line says of the balancer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +29,7 @@ pub(super) struct Settings {
     admin: Option<Address>,
     /// Files of certificates, and those of their keys.
     tls: [Vec<PathBuf>; 2],
+    access_log: Option<(LogFormat, Option<LogPath>)>,
     pub(super) backends: Vec<String>,
 }
 
@@ -35,6 +39,7 @@ impl Settings {
         match name {
             "listen" => self.listeners.push(text::place(value)?),
             "admin" => self.admin = Some(text::place(value)?),
+            "access-log" => self.access_log = Some(access_log(value)?),
             "mode" => self.mode = Some(mode(value)?),
             "tls-cert" => self.tls[0].push(PathBuf::from(value)),
             "tls-key" => self.tls[1].push(PathBuf::from(value)),
@@ -66,6 +71,13 @@ impl Settings {
         }
         if let Some(workers) = self.workers {
             config.workers = workers;
+        }
+        if let Some((format, path)) = &self.access_log {
+            config.access_log.format = *format;
+            // The path of the configuration stays, unless another one is named.
+            if let Some(path) = path {
+                config.access_log.path = path.clone();
+            }
         }
         self.add_backends(&mut config)?;
         self.replace_listeners(&mut config)?;
@@ -237,6 +249,30 @@ fn mode(value: &str) -> Result<Mode, Complaint> {
         "http" => Ok(Mode::Http),
         "tcp" => Ok(Mode::Tcp),
         _ => Err(Complaint::new("not a mode", value, "write http or tcp")),
+    }
+}
+
+/// `FORMAT` or `FORMAT:FILE`.
+fn access_log(value: &str) -> Result<(LogFormat, Option<LogPath>), Complaint> {
+    let (word, path) = match value.split_once(':') {
+        Some((word, path)) => (word, Some(path)),
+        None => (value, None),
+    };
+    let format = LogFormat::ALL.into_iter().find(|one| one.name() == word);
+    let format = format.ok_or_else(|| {
+        let names = LogFormat::ALL.map(LogFormat::name);
+        let instead = closest(word, names.into_iter()).map_or_else(
+            || "write off, json, combined, common or haproxy, and :FILE behind it".to_owned(),
+            |meant| format!("did you mean {meant}?"),
+        );
+        Complaint::new("not a format", value, instead)
+    })?;
+    match path {
+        Some("") => {
+            let instead = "name a file behind the colon, or leave the colon out";
+            Err(Complaint::new("no file", value, instead))
+        }
+        path => Ok((format, path.map(LogPath::of))),
     }
 }
 

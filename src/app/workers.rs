@@ -10,9 +10,11 @@ use std::thread::JoinHandle;
 
 use super::balance::all_client_tls;
 use super::balance::announce;
+use super::balance::close;
 use super::balance::fit;
 use super::balance::lived;
 use super::balance::open_admin;
+use super::balance::scribe;
 use super::balance::seed;
 use super::exit::Exit;
 use super::exit::Failure;
@@ -33,7 +35,13 @@ use crate::os::MioKernel;
 pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     let workers = config.workers;
     fit(&mut config, workers);
+    let scribe = scribe(&config)?;
     let mut kernels = kernels(config.workers, read)?;
+    for kernel in &mut kernels {
+        if let Some(scribe) = &scribe {
+            kernel.take_pen(scribe.pen());
+        }
+    }
     let listeners = config.listeners.iter().map(|listener| &listener.listen);
     let admin = config.admin.iter().map(|admin| &admin.listen);
     for address in listeners.chain(admin) {
@@ -75,7 +83,9 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     }
     log::info!("{} event loops share every address", config.workers);
     let worst = lived(&mut engine, &mut kernel)?;
-    join(threads, worst, &mut kernel)
+    let ended = join(threads, worst, &mut kernel);
+    close(scribe);
+    ended
 }
 
 /// Waits for the other loops, which may have more to end than the first one had. A second signal

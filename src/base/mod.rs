@@ -5,6 +5,7 @@
 
 pub mod arena;
 pub mod buffer;
+pub mod calendar;
 pub mod planted;
 pub mod queue;
 pub mod random;

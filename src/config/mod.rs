@@ -4,6 +4,7 @@
 //! Layer 1, pure: no file, socket or clock. The command line and the text of a file come from
 //! `app`; [`text`], [`url`] and [`mod@file`] make values of them; the engine reads these.
 
+mod access_log;
 mod address;
 mod admin;
 mod backend;
@@ -18,6 +19,11 @@ pub mod words;
 
 use crate::base::time::Span;
 
+pub use access_log::AccessLog;
+pub use access_log::LogFormat;
+pub use access_log::LogPath;
+pub use access_log::Only;
+pub use access_log::Share;
 pub use address::Address;
 pub use admin::Admin;
 pub use backend::Backend;
@@ -56,6 +62,8 @@ pub struct Config {
     pub resolve_interval: Span,
     /// How much is logged. Default: [`LogLevel::Info`].
     pub log_level: LogLevel,
+    /// What is written of every request. Default: nothing.
+    pub access_log: AccessLog,
     /// The admin interface. Default: none.
     pub admin: Option<Admin>,
     /// Where clients connect, in the order given; no two addresses or names are equal. Default:
@@ -73,6 +81,7 @@ impl Default for Config {
             drain_timeout: Span::seconds(30),
             resolve_interval: Span::seconds(30),
             log_level: LogLevel::Info,
+            access_log: AccessLog::default(),
             admin: None,
             listeners: vec![Listener::default()],
             pools: vec![Pool::default()],

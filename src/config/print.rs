@@ -33,6 +33,13 @@ pub(super) fn process(config: &Config) -> String {
     out.key("max_connections", config.max_connections);
     out.text("drain_timeout", config.drain_timeout);
     out.text("log_level", config.log_level.name());
+    let log = &config.access_log;
+    out.header("[access_log]");
+    out.text("format", log.format.name());
+    out.text("path", &log.path);
+    out.text("only", log.only.name());
+    out.text("slow", log.slow);
+    out.text("sample", log.sample);
     if let Some(admin) = &config.admin {
         out.header("[admin]");
         out.text("listen", &admin.listen);
@@ -223,6 +230,12 @@ mod tests {
         max_connections = 77
         drain_timeout = "1500ms"
         log_level = "debug"
+        [access_log]
+        format = "haproxy"
+        path = "/var/log/t.log"
+        only = "slow"
+        slow = "7s"
+        sample = "0.5%"
         [[listener]]
         name = "first"
         listen = "[::1]:8080"

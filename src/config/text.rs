@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use super::Address;
 use super::Host;
 use super::Network;
+use super::Share;
 use crate::base::time::Span;
 
 /// What is wrong, where, and what to do instead: one line, whatever the text contained.
@@ -112,6 +113,25 @@ pub fn size(text: &str) -> Result<u64, Complaint> {
             let instead = "write bytes or a whole number and KiB, MiB or GiB, like 16KiB";
             Complaint::new("not a size", text, instead)
         })
+}
+
+/// A share in percent, to a tenth: `100%`, `50%`, `0.1%`.
+///
+/// # Errors
+/// No percent sign, a number that is none, more than the whole, or finer than a tenth.
+pub fn share(text: &str) -> Result<Share, Complaint> {
+    let number = text.strip_suffix('%');
+    let parts = number.map(|number| number.split_once('.').unwrap_or((number, "0")));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let thousandths = parts.and_then(|(whole, tenth)| {
+        let sound = digits(whole) && digits(tenth) && tenth.len() == 1;
+        let whole = whole.parse::<u16>().ok().filter(|_| sound)?;
+        whole.checked_mul(10)?.checked_add(tenth.parse().ok()?)
+    });
+    thousandths.and_then(Share::permille).ok_or_else(|| {
+        let instead = "write percent from 0% to 100%, like 50% or 0.1%";
+        Complaint::new("not a share", text, instead)
+    })
 }
 
 /// A number from 1 on.
@@ -319,6 +339,25 @@ mod tests {
         for text in ["0", "", "-1", "x", "4294967296"] {
             let expected = format!("not a count: {text}; write a whole number from 1 on");
             assert_eq!(complaint(count(text)), expected);
+        }
+    }
+
+    #[test]
+    fn shares() {
+        let table = [("100%", 1000), ("50%", 500), ("0.1%", 1), ("0%", 0)];
+        for (text, thousandths) in table {
+            let read = share(text).unwrap();
+            assert_eq!(read.thousandths(), thousandths);
+            assert_eq!(read.to_string(), text);
+        }
+        for text in [
+            "", "%", "50", "101%", "100.1%", "0.01%", "-1%", ".5%", "5.%", "+5%", "9e9%",
+        ] {
+            let instead = "write percent from 0% to 100%, like 50% or 0.1%";
+            assert_eq!(
+                complaint(share(text)),
+                format!("not a share: {text}; {instead}")
+            );
         }
     }
 

@@ -194,11 +194,13 @@ impl Engine {
                 kernel.close(socket);
             }
         }
-        log::info!(
+        let line = format!(
             "draining: {} to end in {}; ask again to stop at once",
             chronicle::connections(hub.sessions),
             hub.drain.span
         );
+        log::info!("{line}");
+        chronicle::note(line, hub);
         for id in hub.peers.order().to_vec() {
             hub.close_kept(id, kernel);
         }
@@ -228,6 +230,7 @@ impl Engine {
     /// Ends everything now.
     fn cut_all(&mut self, kernel: &mut dyn Kernel) -> Turn {
         let cut = self.hub.sessions;
+        self.hub.journal.stopping = true;
         self.close_office(kernel);
         for key in self.tenants.keys() {
             if matches!(self.tenants.get(key), Some(Tenant::Probe(_))) {

@@ -34,6 +34,8 @@ pub struct Audit {
     pub in_flight: Vec<Count>,
     /// Requests given to servers: over new and kept connections, and by the servers' own counts.
     pub given: Count,
+    /// Requests and tunnels that have ended: as they were recorded, and as they were counted.
+    pub records: Count,
     /// How often the turn came to each server: requests given to it, and attempts under way.
     pub picks: Vec<u64>,
     /// Servers that an operator has taken out, and the requests given to each so far.
@@ -146,6 +148,10 @@ impl Audit {
                 kept: given,
                 found: picks.iter().sum::<u64>() + hub.peers.departed(),
             },
+            records: Count {
+                kept: hub.journal.recorder.count(),
+                found: ended(hub),
+            },
             picks,
             resting,
             due: None,
@@ -208,6 +214,15 @@ impl Count {
     pub const fn is_right(self) -> bool {
         self.kept == self.found
     }
+}
+
+/// How many have ended by the counters, in which an upgraded request is one and its tunnel another.
+fn ended(hub: &Hub) -> u64 {
+    let ends: u64 = hub.books.ends.iter().flatten().sum();
+    let rows = hub.books.doors.iter().flat_map(|door| &door.rows);
+    let codes = rows.flat_map(|row| row.codes.iter().flatten());
+    let switched: u64 = codes.map(|codes| codes[101]).sum();
+    ends - switched
 }
 
 fn place(id: PeerId, hub: &Hub) -> Option<usize> {

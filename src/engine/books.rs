@@ -3,6 +3,7 @@
 
 use super::counters::CODES;
 use super::hub::Hub;
+use super::journal;
 use super::slot::Slot;
 use crate::base::Side;
 use crate::base::time::Moment;
@@ -11,7 +12,10 @@ use crate::session::Record;
 use crate::tally::End;
 
 /// Bytes were read from that side.
-pub(super) fn came(side: Side, count: usize, slot: &Slot, hub: &mut Hub) {
+pub(super) fn came(side: Side, count: usize, slot: &mut Slot, hub: &mut Hub) {
+    if count > 0 {
+        journal::came(side, count, slot, hub);
+    }
     let count = count as u64;
     match side {
         Side::Client => hub.books.client[0] += count,
@@ -25,10 +29,15 @@ pub(super) fn came(side: Side, count: usize, slot: &Slot, hub: &mut Hub) {
 }
 
 /// Bytes were written to that side.
-pub(super) fn went(side: Side, count: usize, slot: &Slot, hub: &mut Hub) {
+pub(super) fn went(side: Side, count: usize, slot: &mut Slot, hub: &mut Hub) {
     let count = count as u64;
     match side {
-        Side::Client => hub.books.client[1] += count,
+        Side::Client => {
+            hub.books.client[1] += count;
+            if let Some(note) = &mut slot.note {
+                note.went += count;
+            }
+        }
         Side::Server => {
             hub.books.server[1] += count;
             if let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) {
@@ -40,6 +49,11 @@ pub(super) fn went(side: Side, count: usize, slot: &Slot, hub: &mut Hub) {
 
 /// A request was brought to its end.
 pub(super) fn finished(record: Record, slot: &mut Slot, hub: &mut Hub) {
+    count(record, slot, hub);
+    journal::finish(record, None, slot, hub);
+}
+
+fn count(record: Record, slot: &mut Slot, hub: &mut Hub) {
     let began = slot.began.take();
     let took = hub.now.since(began.unwrap_or(hub.now));
     if let Some(ends) = hub.books.ends.get_mut(slot.pool.0) {
@@ -65,18 +79,28 @@ pub(super) fn dismissed(slot: &mut Slot, outcome: Outcome, hub: &mut Hub) {
     let Some(record) = slot.session.abandoned(outcome) else {
         return;
     };
+    let record = match hub.journal.stopping {
+        true => Record {
+            end: End::Killed,
+            ..record
+        },
+        false => record,
+    };
+    let status = match record.status {
+        0 if record.end == End::ClientAbort => CLIENT_GONE,
+        status => status,
+    };
     match slot.session {
         crate::session::Session::Exchange(_) => {
-            let status = match record.status {
-                0 if record.end == End::ClientAbort => CLIENT_GONE,
-                status => status,
-            };
-            finished(Record { status, ..record }, slot, hub);
+            let record = Record { status, ..record };
+            count(record, slot, hub);
+            journal::finish(record, Some(outcome), slot, hub);
         }
         crate::session::Session::Tunnel(_) => {
             if let Some(ends) = hub.books.ends.get_mut(slot.pool.0) {
                 ends[record.end as usize] += 1;
             }
+            journal::finish(record, Some(outcome), slot, hub);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! neither over kept connections, which are closed, nor over connections that are still being made,
 //! whose requests go elsewhere. What it has is brought to its end, unless its time is over.
 
+use super::chronicle;
 use super::hub::Hub;
 use super::kernel::Kernel;
 use super::names;
@@ -300,10 +301,11 @@ impl Engine {
 
 impl Hub {
     /// Says what an operator has done: once, however many loops do it.
-    fn announce(&self, line: &str) {
+    fn announce(&mut self, line: &str) {
         if self.leads {
             log::info!("{line}");
         }
+        chronicle::note(line.to_owned(), self);
     }
 }
 

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use super::hub::Hub;
+use super::journal;
 use super::kernel::Kernel;
 use super::kernel::Word;
 use super::recent::Trouble;
@@ -83,23 +84,32 @@ pub(super) fn failed(id: PeerId, fault: Fault, how: How, hub: &mut Hub, kernel: 
     }
 }
 
-fn went_down(id: PeerId, pool: PoolId, fault: Fault, how: How, hub: &Hub) {
+fn went_down(id: PeerId, pool: PoolId, fault: Fault, how: How, hub: &mut Hub) {
     let (up, all) = (hub.peers.up(pool), hub.peers.len(pool));
     if let Some(peer) = hub.peers.get(id) {
-        log::warn!(
+        let line = format!(
             "backend {} is down: {} {fault} ({}); {up} of {all} up",
             peer.name,
             fault.code(),
             how.word()
         );
+        log::warn!("{line}");
+        note(line, hub);
     }
     if up == 0 {
         let which = match hub.rules.iter().filter(|rules| !rules.gone).count() {
             1 => String::new(),
             _ => format!(" of pool {}", hub.rules(pool).name),
         };
-        log::error!("no backend{which} is up: requests get 503 until one answers a probe");
+        let line = format!("no backend{which} is up: requests get 503 until one answers a probe");
+        log::error!("{line}");
+        note(line, hub);
     }
+}
+
+/// Keeps it for whoever looks into a running engine.
+pub(super) fn note(line: String, hub: &mut Hub) {
+    hub.journal.events.keep(hub.now, line);
 }
 
 /// A server was connected to.
@@ -123,11 +133,13 @@ pub(super) fn passed(id: PeerId, how: How, hub: &mut Hub, kernel: &mut dyn Kerne
         let (up, all) = (hub.peers.up(pool), hub.peers.len(pool));
         let span = Span(hub.now.since(down_since.unwrap_or(hub.now)).0 / 1_000_000 * 1_000_000);
         if let Some(peer) = hub.peers.get(id) {
-            log::info!(
+            let line = format!(
                 "backend {} is up after {span} ({}); {up} of {all} up",
                 peer.name,
                 how.word()
             );
+            log::info!("{line}");
+            note(line, hub);
         }
     }
 }
@@ -164,6 +176,7 @@ pub(super) fn incident(slot: &mut Slot, hub: &mut Hub) {
         client: slot.from,
         what: What::Incident(incident),
     });
+    journal::incident(incident, slot, hub);
     say(incident, slot.attempt.peer, hub);
 }
 
@@ -207,10 +220,10 @@ fn say(incident: Incident, peer: Option<PeerId>, hub: &mut Hub) {
 /// Accepting clients fails.
 pub(super) fn accept_trouble(fault: Fault, hub: &mut Hub) {
     if let Some(swallowed) = hub.gate.admit(5, hub.now) {
-        log::warn!(
-            "cannot accept clients: {fault}; going on as soon as that ends{}",
-            more(swallowed)
-        );
+        let more = more(swallowed);
+        let line = format!("cannot accept clients: {fault}; going on as soon as that ends{more}");
+        log::warn!("{line}");
+        note(line, hub);
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::counters::Books;
 use super::gate::Gate;
+use super::journal::ledger::Journal;
 use super::kernel::Kernel;
 use super::link::Link;
 use super::office::Office;
@@ -207,6 +208,7 @@ pub(super) struct Hub {
     pub(super) books: Books,
     pub(super) gate: Gate,
     pub(super) recent: Recent,
+    pub(super) journal: Journal,
     pub(super) now: Moment,
     pub(super) turn: u64,
     /// The last wait may not have reported everything that has happened.

@@ -15,6 +15,7 @@ mod doors;
 mod gate;
 mod history;
 mod hub;
+mod journal;
 pub mod kernel;
 pub mod link;
 mod names;

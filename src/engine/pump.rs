@@ -3,6 +3,7 @@
 use super::books;
 use super::chronicle;
 use super::hub::Hub;
+use super::journal;
 use super::kernel::Kernel;
 use super::link::Effort;
 use super::link::Progress;
@@ -48,11 +49,12 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
         }
         chores(key, slot, hub, kernel);
         let step = slot.session.next(slot.can());
-        // A run may see several requests refused: each is said before the next one can be.
-        chronicle::incident(slot, hub);
+        // A request that has ended comes before what befell the next one, and a run may see
+        // several refused: each is said before the next one can be.
         if let Some(record) = slot.session.record() {
             books::finished(record, slot, hub);
         }
+        chronicle::incident(slot, hub);
         match step {
             Step::Read(side) => match read(side, slot, hub, kernel) {
                 Some(count) => {
@@ -117,6 +119,7 @@ fn wait(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) -> Ra
         hub.keep(memory);
         // What was tried for the last request is of no use to the next one.
         slot.attempt.rest();
+        journal::release(slot, hub);
     }
     splice::settle(slot, hub, kernel);
     Ran::Waits

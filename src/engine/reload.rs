@@ -298,6 +298,7 @@ impl Engine {
         hub.drain.span = config.drain_timeout;
         hub.names.interval = config.resolve_interval;
         hub.sessions_max = config.max_connections;
+        hub.journal.adopt(&config.access_log);
         hub.windows.grow(config.max_connections.saturating_mul(2));
         if hub.leads && config.log_level != round.before.log_level {
             log::set_max_level(super::change::filter(config.log_level));
@@ -308,6 +309,7 @@ impl Engine {
             let admin = turn.key.starts_with("admin.");
             let kind = match turn.key.as_str() {
                 "drain_timeout" | "max_connections" | "log_level" => Kind::Changed,
+                "access_log.only" | "access_log.slow" | "access_log.sample" => Kind::Changed,
                 "admin.token_file" if is_there => Kind::Changed,
                 _ => Kind::Restart,
             };
@@ -319,6 +321,10 @@ impl Engine {
             round.note(kind, what.to_owned(), text);
         }
         config.workers = round.before.workers;
+        // Who writes the log was started with the program.
+        let log = &round.before.access_log;
+        config.access_log.format = log.format;
+        config.access_log.path.clone_from(&log.path);
         if !is_there {
             config.admin.clone_from(&round.before.admin);
         }

@@ -8,6 +8,8 @@ use super::hub::Hub;
 use super::kernel::Kernel;
 use super::slot::Tenant;
 use super::turn::Engine;
+use crate::admin::Filter;
+use crate::admin::Sight;
 use crate::admin::report;
 use crate::admin::report::Report;
 use crate::admin::report::State;
@@ -19,6 +21,7 @@ use crate::peers::Peer;
 use crate::peers::PeerId;
 use crate::peers::PoolId;
 use crate::peers::Standing;
+use crate::tally::End;
 use crate::tally::Event;
 
 impl Engine {
@@ -84,8 +87,8 @@ impl Engine {
         entries.map(change).collect()
     }
 
-    /// So many client connections, the first ones.
-    pub(super) fn connections(&self, most: usize) -> Vec<report::Connection> {
+    /// The client connections that `filter` admits, the first ones.
+    pub(super) fn connections(&self, filter: &Filter) -> Vec<report::Connection> {
         let hub = &self.hub;
         let sessions = self
             .tenants
@@ -109,7 +112,20 @@ impl Engine {
                 age: hub.now.since(slot.since),
             }
         };
-        sessions.take(most).map(one).collect()
+        let admitted = sessions.filter(|(_, slot)| {
+            let peer = slot.attempt.peer.filter(|_| slot.server.is_some());
+            filter.admits(&Sight {
+                pool: &hub.rules(slot.pool).name,
+                backend: peer
+                    .and_then(|id| hub.peers.get(id))
+                    .map_or(0, |peer| peer.number),
+                status: 0,
+                end: End::Ok,
+                letters: *b"--",
+                client: slot.from,
+            })
+        });
+        admitted.take(filter.limit).map(one).collect()
     }
 }
 
@@ -166,6 +182,7 @@ fn process(hub: &Hub, clock: &Clock, kernel: &dyn Kernel) -> report::Process {
         events: hub.books.events,
         lag: hub.books.lag.clone(),
         paused: hub.books.paused,
+        unlogged: kernel.unlogged(),
         resident: vitals.resident,
         descriptors: vitals.descriptors,
     }

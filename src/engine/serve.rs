@@ -62,11 +62,13 @@ impl Engine {
                 Ok(id) => self.show_backend(200, id, kernel),
                 Err(refusal) => refused(&refusal),
             },
-            Command::Connections(most) => {
-                Answer::json(200, &json::connections(&self.connections(*most)))
+            Command::Connections(filter) => {
+                Answer::json(200, &json::connections(&self.connections(filter)))
             }
-            // Requests are not remembered in this version.
-            Command::Requests(_) => Answer::json(200, &json::requests()),
+            Command::Requests(filter) => {
+                Answer::new(200, "application/json", self.requests(filter, kernel))
+            }
+            Command::Changes(filter) => Answer::json(200, &self.changes(filter.limit, kernel)),
             Command::Config => {
                 let text = print::print(&self.hub.config);
                 Answer::new(200, "application/toml", text)

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
+use super::journal::note::Note;
 use super::link::Link;
 use super::office::Desk;
 use super::pipes::Pipes;
@@ -43,6 +44,8 @@ pub(super) struct Slot {
     pub(super) since: Moment,
     /// When a server was wanted first for the request that runs.
     pub(super) began: Option<Moment>,
+    /// What is to be told of the request that runs.
+    pub(super) note: Option<Box<Note>>,
     /// What a long transfer uses.
     pub(super) pipes: Option<Box<Pipes>>,
 }
@@ -147,6 +150,7 @@ impl Slot {
             listener: door.listener,
             since: door.now,
             began: None,
+            note: None,
             pipes: None,
         }
     }

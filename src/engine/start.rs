@@ -12,6 +12,7 @@ use super::hub::Listener;
 use super::hub::Names;
 use super::hub::Owner;
 use super::hub::Rules;
+use super::journal::ledger::Journal;
 use super::kernel::Kernel;
 use super::kernel::Reach;
 use super::names;
@@ -131,6 +132,7 @@ impl Engine {
             books: Books::new(config),
             gate: Gate::default(),
             recent: Recent::default(),
+            journal: Journal::new(&config.access_log, seed),
             now,
             turn: 0,
             unseen_events: false,

@@ -6,6 +6,7 @@ use super::chronicle;
 use super::chronicle::How;
 use super::hub::Hub;
 use super::hub::Owner;
+use super::journal;
 use super::kernel::Kernel;
 use super::kernel::News;
 use super::kernel::Ready;
@@ -46,11 +47,18 @@ pub struct Engine {
 impl Engine {
     /// Waits for something to happen and sees to it. Call again while it says [`Turn::Goes`].
     pub fn turn(&mut self, kernel: &mut dyn Kernel) -> Turn {
+        let turn = self.once(kernel);
+        journal::hand_over(&mut self.hub, kernel);
+        turn
+    }
+
+    fn once(&mut self, kernel: &mut dyn Kernel) -> Turn {
         let until = self.until();
         self.ready.clear();
         self.hub.unseen_events = !kernel.wait(until, &mut self.ready);
         self.hub.now = kernel.now();
         self.hub.turn += 1;
+        self.hub.journal.begin_turn(kernel);
         books::woke(until, &mut self.hub, self.ready.len());
         for at in 0..self.ready.len() {
             let ready = self.ready[at];
@@ -224,6 +232,9 @@ impl Engine {
                 hub.starved.push(key);
             }
             Ran::Over(outcome) => self.dismiss(key, outcome, kernel),
+        }
+        if self.hub.journal.is_heavy() {
+            journal::hand_over(&mut self.hub, kernel);
         }
     }
 

@@ -11,6 +11,7 @@ use super::chronicle::How;
 use super::hub::Hub;
 use super::hub::Owner;
 use super::hub::Parked;
+use super::journal;
 use super::kernel::Kernel;
 use super::link::Effort;
 use super::link::Link;
@@ -44,6 +45,7 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
     slot.session.redialled(hub.now);
     follow(slot, hub);
     slot.began.get_or_insert(hub.now);
+    journal::asked(slot, hub);
     let last = slot.attempt.peer.filter(|_| is_retry(slot, wish));
     if let Some(peer) = last.and_then(|id| hub.peers.get_mut(id)) {
         peer.counts.retries += 1;
@@ -84,6 +86,7 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
     {
         slot.attempt.peer = Some(peer);
         hub.tally.count(Event::Reused);
+        journal::tried(peer, slot, hub);
         return join(key, slot, link, true, hub);
     }
     walk(key, slot, peer, hub, kernel);
@@ -173,7 +176,11 @@ fn walk(
             peer = give_up_peer(slot, id, fault, hub, kernel);
             continue;
         };
-        slot.attempt.trail().addresses.push(address.ip());
+        let tried = &mut slot.attempt.trail().addresses;
+        tried.push(address.ip());
+        if tried.len() == 1 {
+            journal::tried(id, slot, hub);
+        }
         match hub.connect(address, kernel) {
             Ok(socket) => {
                 hub.own(socket, Owner::Session(key, Side::Server));
@@ -338,6 +345,7 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
     hub.own(link.socket(), Owner::Session(key, Side::Server));
     slot.server = Some(link);
     slot.attempt.stage = Stage::Joined;
+    journal::joined(reused, slot, hub);
     let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) else {
         return;
     };

@@ -18,6 +18,8 @@ mod mailbox;
 mod pipes;
 mod reader;
 pub mod resolver;
+mod scribe;
+mod setup;
 mod signals;
 mod sockets;
 mod tokens;
@@ -44,6 +46,7 @@ use mio::net::TcpStream;
 
 use tokens::HANG_UP;
 use tokens::QUIT;
+use tokens::REOPEN;
 use tokens::STOP;
 use tokens::WAKE;
 use tokens::packed;
@@ -75,6 +78,9 @@ use sockets::stale;
 use sockets::uninterrupted;
 
 pub use reader::Errand;
+pub use scribe::Complain;
+pub use scribe::Pen;
+pub use scribe::Scribe;
 pub use sockets::check_free;
 pub use vitals::raise_descriptor_limit;
 
@@ -93,6 +99,7 @@ pub struct MioKernel {
     mailbox: Option<Mailbox>,
     signals: Option<Signals>,
     doors: files::Doors,
+    pen: Option<Pen>,
     started: Instant,
 }
 
@@ -115,60 +122,9 @@ impl MioKernel {
             mailbox: None,
             signals: None,
             doors: files::Doors::default(),
+            pen: None,
             started: clock(),
         })
-    }
-
-    /// From here on TERM and INT come as [`News::Stop`] and QUIT as [`News::Quit`], instead of
-    /// ending the process. Again has no effect.
-    ///
-    /// # Errors
-    /// Those of `socketpair(2)`, `fcntl(2)`, `sigaction(2)` and `epoll_ctl(2)`.
-    pub fn watch_signals(&mut self) -> io::Result<()> {
-        if self.signals.is_none() {
-            self.signals = Some(Signals::watch(self.poll.registry())?);
-        }
-        Ok(())
-    }
-
-    /// From here on HUP comes as [`News::HungUp`] instead of ending the process, and
-    /// [`Kernel::reread`] has this done on a thread of its own, once for each time it is called.
-    ///
-    /// # Errors
-    /// Those of [`MioKernel::watch_signals`] and `eventfd(2)`.
-    pub fn watch_file(&mut self, read: Errand) -> io::Result<()> {
-        self.watch_signals()?;
-        let waker = self.waker()?;
-        self.reader = Some(Reader::new(read, waker));
-        let registry = self.poll.registry();
-        match &mut self.signals {
-            Some(signals) => signals.watch_hang_up(registry),
-            None => Ok(()),
-        }
-    }
-
-    /// Makes these the kernels of one program: what one tells the others hear, signals too, and
-    /// all listen at the same addresses (`SO_REUSEPORT`), among which the system spreads clients.
-    ///
-    /// # Errors
-    /// Those of `eventfd(2)`.
-    pub fn introduce(kernels: &mut [Self]) -> io::Result<()> {
-        let wakers = kernels.iter_mut().map(Self::waker);
-        let mailboxes = Mailbox::all(wakers.collect::<io::Result<_>>()?);
-        let doors = files::Doors::default();
-        for (kernel, mailbox) in kernels.iter_mut().zip(mailboxes) {
-            kernel.mailbox = Some(mailbox);
-            kernel.doors = doors.clone();
-        }
-        Ok(())
-    }
-
-    fn waker(&mut self) -> io::Result<Arc<Waker>> {
-        if let Some(waker) = &self.waker {
-            return Ok(Arc::clone(waker));
-        }
-        let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);
-        Ok(Arc::clone(self.waker.insert(waker)))
     }
 
     /// A signal is for the whole program.
@@ -214,7 +170,16 @@ impl MioKernel {
                 }
                 token if token == STOP => signals[0] = Some(token),
                 token if token == QUIT => signals[1] = Some(token),
-                token if token == HANG_UP => signals[2] = Some(token),
+                token if token == HANG_UP || token == REOPEN => {
+                    if token == HANG_UP {
+                        signals[2] = Some(token);
+                    } else if let Some(signals) = &mut self.signals {
+                        signals.reopening();
+                    }
+                    if let Some(pen) = &self.pen {
+                        pen.reopen();
+                    }
+                }
                 token => {
                     let socket = unpacked(token);
                     if self.sockets.get(socket.0).is_some() {
@@ -361,6 +326,16 @@ impl Kernel for MioKernel {
 
     fn unix_time(&self) -> u64 {
         vitals::unix_time()
+    }
+
+    fn log(&mut self, lines: &[u8]) {
+        if let Some(pen) = &self.pen {
+            pen.write(lines);
+        }
+    }
+
+    fn unlogged(&self) -> u64 {
+        self.pen.as_ref().map_or(0, Pen::lost)
     }
 
     fn vitals(&self) -> Vitals {

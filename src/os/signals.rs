@@ -3,7 +3,8 @@
 //!
 //! Only the kernel of this room calls it. TERM and INT ask for an orderly end, QUIT for a quick
 //! one. (nginx has it the other way round; but what service managers, container runtimes and
-//! fingers send first is TERM or INT, and what happens by default must be the orderly end.)
+//! fingers send first is TERM or INT, and what happens by default must be the orderly end.) USR1
+//! asks for the log's file to be opened again, which is no news to anybody but its writer.
 
 use std::io;
 use std::io::Read;
@@ -18,10 +19,12 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGQUIT;
 use signal_hook::consts::SIGTERM;
+use signal_hook::consts::SIGUSR1;
 use signal_hook::low_level;
 
 use super::tokens::HANG_UP;
 use super::tokens::QUIT;
+use super::tokens::REOPEN;
 use super::tokens::STOP;
 use crate::engine::kernel::News;
 
@@ -32,6 +35,7 @@ pub(super) struct Signals {
     quit: UnixStream,
     /// `None` while HUP ends the process, as it usually does.
     hang_up: Option<UnixStream>,
+    reopen: Option<UnixStream>,
     handlers: Vec<SigId>,
 }
 
@@ -47,7 +51,8 @@ impl Signals {
             stop,
             quit,
             hang_up: None,
-            handlers: Vec::with_capacity(4),
+            reopen: None,
+            handlers: Vec::with_capacity(5),
         };
         let writers = [
             (SIGTERM, stop_writer.try_clone()?),
@@ -61,18 +66,30 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Catches HUP, too, and has it reported as [`HANG_UP`]. Again has no effect.
+    /// Catches HUP and USR1, too, and has them reported as [`HANG_UP`] and [`REOPEN`]. Again has no
+    /// effect.
     ///
     /// # Errors
     /// Those of [`Signals::watch`].
-    pub(super) fn watch_hang_up(&mut self, registry: &Registry) -> io::Result<()> {
-        if self.hang_up.is_none() {
-            let (reader, writer) = pair(registry, HANG_UP)?;
-            let handler = low_level::pipe::register(SIGHUP, writer)?;
-            self.handlers.push(handler);
-            self.hang_up = Some(reader);
+    pub(super) fn watch_files(&mut self, registry: &Registry) -> io::Result<()> {
+        let wanted = [
+            (&mut self.hang_up, SIGHUP, HANG_UP),
+            (&mut self.reopen, SIGUSR1, REOPEN),
+        ];
+        for (place, signal, token) in wanted {
+            if place.is_none() {
+                let (reader, writer) = pair(registry, token)?;
+                let handler = low_level::pipe::register(signal, writer)?;
+                self.handlers.push(handler);
+                *place = Some(reader);
+            }
         }
         Ok(())
+    }
+
+    /// Takes notice of USR1.
+    pub(super) fn reopening(&mut self) {
+        let _ = self.reopen.as_mut().map(emptied);
     }
 
     /// Turns the bytes that came under `token` into one piece of news: asking twice within one
@@ -83,18 +100,7 @@ impl Signals {
             HANG_UP => (self.hang_up.as_mut()?, News::HungUp),
             _ => (&mut self.quit, News::Quit),
         };
-        let mut bytes = [0; 64];
-        let mut asked = false;
-        // Edge-triggered: emptied to the last byte, or the next signal would go unheard.
-        loop {
-            match pipe.read(&mut bytes) {
-                Ok(0) => break,
-                Ok(_) => asked = true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-        asked.then_some(meaning)
+        emptied(pipe).then_some(meaning)
     }
 }
 
@@ -102,6 +108,21 @@ impl Drop for Signals {
     fn drop(&mut self) {
         for handler in self.handlers.drain(..) {
             low_level::unregister(handler);
+        }
+    }
+}
+
+/// Takes everything out of `pipe`, and says whether there was anything. Edge-triggered: emptied to
+/// the last byte, or the next signal would go unheard.
+fn emptied(pipe: &mut UnixStream) -> bool {
+    let mut bytes = [0; 64];
+    let mut asked = false;
+    loop {
+        match pipe.read(&mut bytes) {
+            Ok(0) => return asked,
+            Ok(_) => asked = true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return asked,
         }
     }
 }

@@ -39,5 +39,8 @@ pub(super) const QUIT: Token = reserved(2);
 /// A signal asks for the configuration to be read anew.
 pub(super) const HANG_UP: Token = reserved(3);
 
+/// A signal asks for the log's file to be opened again.
+pub(super) const REOPEN: Token = reserved(4);
+
 /// A key has to fit into a token.
 const _: () = assert!(usize::BITS == 64);

@@ -5,6 +5,10 @@
 #[derive(Debug, Default)]
 pub(super) struct Aside {
     pub(super) bytes: Vec<u8>,
+    /// The beginning of the request that they answer, if it could not be read.
+    pub(super) refused: Vec<u8>,
+    /// How many bytes of it, and behind it, were thrown away.
+    pub(super) refused_bytes: usize,
     written: usize,
 }
 

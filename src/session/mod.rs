@@ -31,6 +31,7 @@ use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config;
 use crate::http::head::Method;
+use crate::http::head::RequestHead;
 use crate::limits;
 use crate::tally::End;
 use exchange::Exchange;
@@ -288,6 +289,42 @@ impl Session {
         }
     }
 
+    /// The head of a request that wants its first server, and what it was made from.
+    #[must_use]
+    pub fn asks(&self) -> Option<(&RequestHead, &[u8])> {
+        match self {
+            Self::Exchange(exchange) => exchange.asks(),
+            Self::Tunnel(_) => None,
+        }
+    }
+
+    /// How long an answer may take to begin.
+    #[must_use]
+    pub fn patience(&self) -> Span {
+        match self {
+            Self::Exchange(exchange) => exchange.policy.timeouts.server.response,
+            Self::Tunnel(tunnel) => tunnel.policy.timeouts.server.response,
+        }
+    }
+
+    /// The beginning of a request whose head was refused just now, up to its first line break.
+    #[must_use]
+    pub fn refused_line(&self) -> &[u8] {
+        match self {
+            Self::Exchange(exchange) => exchange.aside.as_ref().map_or(b"", |aside| &aside.refused),
+            Self::Tunnel(_) => b"",
+        }
+    }
+
+    /// How many bytes were thrown away with a request that was refused just now.
+    #[must_use]
+    pub fn refused_bytes(&self) -> usize {
+        match self {
+            Self::Exchange(exchange) => exchange.aside.as_ref().map_or(0, |one| one.refused_bytes),
+            Self::Tunnel(_) => 0,
+        }
+    }
+
     /// The request that ends in the middle because the session does, or the tunnel.
     pub fn abandoned(&mut self, outcome: Outcome) -> Option<Record> {
         let account = match self {
@@ -297,6 +334,7 @@ impl Session {
                 method: Method::Other,
                 status: 0,
                 own: true,
+                heads: 0,
                 end: End::Ok,
             },
         };

@@ -26,11 +26,25 @@ use crate::http::head::Method;
 /// Seconds after which a client may try again when nobody is up: the probes' interval.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
+/// Bytes of a request that was refused that are kept for the log.
+const LINE_SHOWN: usize = 1024;
+
 impl Exchange {
     /// The request is refused: it and everything behind it are not looked at again.
     pub(super) fn refuse(&mut self, reject: Reject, scratch: &mut Vec<u8>) {
         self.life = Life::Last;
+        let unread = match self.request {
+            None => self.up.unjudged(),
+            Some(_) => b"",
+        };
+        let count = unread.len();
+        let mut lines = unread.split(|byte| matches!(byte, b'\r' | b'\n'));
+        let line = lines.next().unwrap_or_default();
+        let line = line.get(..LINE_SHOWN).unwrap_or(line).to_vec();
         self.answer(reject.status, Cause::Refused(reject.reason), scratch);
+        if let Some(aside) = &mut self.aside {
+            (aside.refused, aside.refused_bytes) = (line, count);
+        }
     }
 
     /// Answers the request that runs with a status of our own.
@@ -52,6 +66,13 @@ impl Exchange {
             retry_after,
             head_only,
         );
+        let body = if head_only {
+            0
+        } else {
+            sentence(cause).len() + 1
+        };
+        let head = u32::try_from(scratch.len() - body).unwrap_or(u32::MAX);
+        let before = self.account.map_or(0, |account| account.heads);
         // Interim answers that wait in `down` are older than this one.
         let waiting = self.down.pending().to_vec();
         self.down.clear();
@@ -63,6 +84,7 @@ impl Exchange {
             method: self.account.map_or(Method::Other, |account| account.method),
             status,
             own: true,
+            heads: before.saturating_add(head),
             end: cause.end(status),
         });
         self.incident = Some(Incident::Answered(status, cause));

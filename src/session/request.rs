@@ -155,11 +155,11 @@ impl Exchange {
             }
         };
         self.requests = self.requests.saturating_add(1);
-        let last = self.policy.requests > 0 && self.requests >= self.policy.requests;
         self.account = Some(Record {
             method: head.method,
             status: 0,
             own: false,
+            heads: 0,
             end: End::Ok,
         });
         let running = Running {
@@ -175,7 +175,7 @@ impl Exchange {
             tries: 0,
             persistent: head.persistent
                 && head.upgrade != Upgrade::Wanted
-                && !last
+                && self.requests != self.policy.requests
                 && self.life != Life::Last,
             replayable: idempotent || planted(Bug::PostRetried),
         };
@@ -328,6 +328,12 @@ impl Exchange {
         }
         self.server = Server::Leaving { clean: false };
         self.refuse(reject, scratch);
+    }
+
+    /// The head of a request that has not been given to any server yet.
+    pub(super) fn asks(&self) -> Option<(&head::RequestHead, &[u8])> {
+        let request = self.request.as_ref().filter(|one| one.head_bytes > 0)?;
+        Some((&request.head, self.up.unjudged().get(..request.head_bytes)?))
     }
 
     pub(super) fn response_begun(&self) -> bool {

@@ -126,6 +126,7 @@ impl Exchange {
         if modern && head.status != 100 {
             emit::interim(scratch, &self.down.unjudged()[..length], head);
         }
+        self.count_head(scratch.len());
         self.down.replace(length, scratch);
         Ok(())
     }
@@ -148,6 +149,7 @@ impl Exchange {
         }
         emit::interim(scratch, &self.down.unjudged()[..length], head);
         self.down.replace(length, scratch);
+        self.count_head(scratch.len());
         if let Some(account) = &mut self.account {
             account.status = head.status;
         }
@@ -206,8 +208,17 @@ impl Exchange {
             framing,
         };
         emit::response(scratch, &self.down.unjudged()[..length], head, answer);
+        self.count_head(scratch.len());
         self.down.replace(length, scratch);
         self.check_whole();
+    }
+
+    /// A head of so many bytes goes to the client.
+    fn count_head(&mut self, bytes: usize) {
+        if let Some(account) = &mut self.account {
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            account.heads = account.heads.saturating_add(bytes);
+        }
     }
 
     /// Passes what has come of the body on.

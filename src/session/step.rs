@@ -209,6 +209,8 @@ pub struct Record {
     pub status: u16,
     /// Whether tidegate said that itself.
     pub own: bool,
+    /// Bytes of the heads that it was answered with, interim ones too.
+    pub heads: u32,
     /// How it ended.
     pub end: End,
 }

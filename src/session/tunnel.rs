@@ -25,7 +25,7 @@ use crate::base::time::Moment;
 /// A client joined to a server, byte for byte.
 #[derive(Debug)]
 pub struct Tunnel {
-    policy: Rc<Policy>,
+    pub(super) policy: Rc<Policy>,
     pub(super) up: Half,
     pub(super) down: Half,
     phase: Phase,

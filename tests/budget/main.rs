@@ -16,6 +16,7 @@ use std::alloc::System;
 use stats_alloc::INSTRUMENTED_SYSTEM;
 use stats_alloc::Region;
 use stats_alloc::StatsAlloc;
+use tidegate::config::LogFormat;
 use tidegate::engine::Engine;
 
 use wire::Calls;
@@ -86,6 +87,27 @@ fn a_warm_request_allocates_nothing() {
             })
             .min();
         assert_eq!(least, Some(0), "{clients} clients");
+    }
+}
+
+#[test]
+fn a_busy_request_and_its_line_allocate_nothing_and_cost_no_call() {
+    for format in [LogFormat::Json, LogFormat::Combined, LogFormat::Haproxy] {
+        let (mut wire, mut engine) = Wire::with_log(8, format);
+        for _ in 0..WARM_UP {
+            wire.round(&mut engine);
+        }
+        (wire.calls, wire.logged) = (Calls::default(), 0);
+        let least = (0..50)
+            .map(|_| {
+                let region = Region::new(ALLOCATOR);
+                wire.round(&mut engine);
+                let change = region.change();
+                change.allocations + change.reallocations + change.deallocations
+            })
+            .min();
+        assert_eq!((least, wire.logged), (Some(0), 50 * 8), "{format:?}");
+        assert_eq!((wire.calls.reads, wire.calls.others), (2 * 50 * 8, 0));
     }
 }
 

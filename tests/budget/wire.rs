@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tidegate::base::Socket;
 use tidegate::base::arena::Arena;
 use tidegate::base::time::{Moment, Span};
-use tidegate::config::{Backend, Config, Health, Host, Pool, Probe, Scheme};
+use tidegate::config::{AccessLog, Backend, Config, Health, Host, LogFormat, Pool, Probe, Scheme};
 use tidegate::engine::Engine;
 use tidegate::engine::kernel::{Kernel, News, Ready};
 
@@ -36,6 +36,8 @@ pub(crate) struct Wire {
     pub(crate) calls: Calls,
     /// Answers that clients have got whole.
     pub(crate) answered: usize,
+    /// Lines of the access log.
+    pub(crate) logged: usize,
 }
 
 /// The engine's end of a connection.
@@ -76,11 +78,17 @@ impl Wire {
             answer: answer.to_vec(),
             calls: Calls::default(),
             answered: 0,
+            logged: 0,
         }
     }
 
     /// This kernel with an engine on it and clients that are connected.
     pub(crate) fn with_engine(clients: usize) -> (Self, Engine) {
+        Self::with_log(clients, LogFormat::Off)
+    }
+
+    /// The same with an access log.
+    pub(crate) fn with_log(clients: usize, format: LogFormat) -> (Self, Engine) {
         let mut wire = Self::new(REQUEST, ANSWER);
         let pool = Pool {
             backends: vec![Backend {
@@ -97,6 +105,10 @@ impl Wire {
         };
         let config = Config {
             pools: vec![pool],
+            access_log: AccessLog {
+                format,
+                ..AccessLog::default()
+            },
             ..Config::default()
         };
         let mut engine = Engine::new(&config, &[None], 1, &mut wire).expect("a listener");
@@ -149,6 +161,10 @@ impl Wire {
 }
 
 impl Kernel for Wire {
+    fn log(&mut self, lines: &[u8]) {
+        self.logged += lines.iter().filter(|byte| **byte == b'\n').count();
+    }
+
     fn now(&self) -> Moment {
         self.now
     }

@@ -100,7 +100,8 @@ impl Watch {
             && audit.pipes.is_right()
             && audit.parked.is_right()
             && audit.sockets.is_right()
-            && audit.given.is_right();
+            && audit.given.is_right()
+            && audit.records.is_right();
         book.check(Invariant::Books, right, || format!("{audit:?}"));
         let bounded = audit.windows.kept <= audit.windows_max as u64
             && audit.sessions.kept <= audit.sessions_max as u64

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 
@@ -74,13 +74,29 @@ impl Binary {
             .push(address.parse().expect("an address in the log"));
     }
 
+    /// The same with its standard output as a pipe that nobody reads yet.
     #[track_caller]
-    fn spawned<S: AsRef<str>>(mut command: Command, arguments: &[S]) -> Self {
+    pub(crate) fn start_with_stdout<S: AsRef<str>>(arguments: &[S]) -> (Self, ChildStdout) {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let mut binary = Self::spawned_to(command, arguments, Stdio::piped());
+        binary.note_address("listening on 127.0.0.1:");
+        let stdout = binary.child.stdout.take().expect("it was asked for");
+        (binary, stdout)
+    }
+
+    #[track_caller]
+    fn spawned<S: AsRef<str>>(command: Command, arguments: &[S]) -> Self {
+        Self::spawned_to(command, arguments, Stdio::null())
+    }
+
+    #[track_caller]
+    fn spawned_to<S: AsRef<str>>(mut command: Command, arguments: &[S], stdout: Stdio) -> Self {
         let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
         let mut child = command
             .args(&arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");

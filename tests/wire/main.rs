@@ -4,6 +4,7 @@
 //! code. Nothing sleeps: a test waits for a log line, for bytes, for a request to arrive at an
 //! origin. The limit on every such wait, [`PATIENCE`], is there to turn a hang into a message.
 
+mod access_log;
 mod admin;
 mod admin_load;
 mod backends;

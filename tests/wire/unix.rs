@@ -62,7 +62,10 @@ fn requests_come_through_a_file() {
     for workers in ["1", "3"] {
         let listen = place.address();
         let url = origin.url();
-        let mut binary = Binary::start(&["-l", &listen, "--workers", workers, &url]);
+        let log = place.0.join("access.log");
+        let format = format!("common:{}", log.display());
+        let common = ["-l", &listen, "--access-log", &format];
+        let mut binary = Binary::start(&[&common[..], &["--workers", workers, &url]].concat());
         let data = fs::symlink_metadata(place.path()).expect("a file");
         assert!(data.file_type().is_socket());
         assert_eq!(data.permissions().mode() & 0o777, 0o666);
@@ -80,6 +83,13 @@ fn requests_come_through_a_file() {
         binary.signal("TERM");
         assert_eq!(binary.exit_code(), Some(0));
         assert!(!place.path().exists(), "the file is left behind");
+        let lines = fs::read_to_string(&log).expect("an access log");
+        assert!(
+            lines.lines().all(|line| line.starts_with("unix: - - [")),
+            "{lines}"
+        );
+        assert_eq!(lines.lines().count(), 61);
+        fs::remove_file(&log).expect("just read");
     }
 }
 

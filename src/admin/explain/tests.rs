@@ -200,6 +200,7 @@ fn report() -> Report {
             events: 0,
             lag: Histogram::default(),
             paused: Span::ZERO,
+            unlogged: 0,
             resident: 0,
             descriptors: 0,
             reload_good: true,

@@ -45,6 +45,7 @@ fn report(name: &str) -> Report {
             events: 0,
             lag: Histogram::default(),
             paused: Span::ZERO,
+            unlogged: 0,
             resident: 0,
             descriptors: 0,
             handshakes: [0; 2],

@@ -24,6 +24,21 @@ pub struct Options {
 }
 
 impl Options {
+    /// Takes a name, which goes into a header field, so it has to be a token there (RFC 9110
+    /// section 5.6.2).
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(in crate::app) fn name_it(&mut self, value: &str) -> Result<(), Complaint> {
+        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if (1..=64).contains(&value.len()) && value.bytes().all(fine) {
+            value.clone_into(&mut self.name);
+            return Ok(());
+        }
+        let instead = "write up to 64 letters, digits, -, _ and .";
+        Err(Complaint::new("not a name", value, instead))
+    }
+
     /// Takes the address that is named, if one is.
     ///
     /// # Errors

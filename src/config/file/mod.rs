@@ -4,6 +4,7 @@
 //! not in this version, unless it says what is true without it. Called by `app`, which reads the
 //! file and knows the environment.
 
+mod access_log;
 mod flaw;
 mod listener;
 mod node;
@@ -22,7 +23,6 @@ use super::Mode;
 use super::Pool;
 use super::text;
 use node::Node;
-use node::Only;
 use node::Section;
 
 pub use flaw::Flaw;
@@ -40,10 +40,6 @@ pub fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Co
         Flaw::new(at, format!("not TOML: {}", error.message()))
     })?;
     let section = Section::new(table.get_ref(), "the file", KEYS, variables)?;
-    if let Some(node) = section.get("access_log") {
-        node.section("access_log", ACCESS_LOG)?
-            .only(ACCESS_LOG_ABSENT)?;
-    }
     let mut config = Config::default();
     section.set("workers", &mut config.workers, workers)?;
     section.set("max_connections", &mut config.max_connections, |node| {
@@ -54,6 +50,7 @@ pub fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Co
     section.set("log_level", &mut config.log_level, |node| {
         node.choice(&LogLevel::ALL, LogLevel::name)
     })?;
+    section.set("access_log", &mut config.access_log, access_log::read)?;
     config.admin = section.get("admin").map(admin).transpose()?;
     let pools = pools(section)?;
     (config.listeners, config.pools) = join(listeners(section)?, pools)?;
@@ -193,16 +190,6 @@ const KEYS: &[&str] = &[
     "access_log",
     "listener",
     "pool",
-];
-
-const ACCESS_LOG: &[&str] = &["format", "path", "only", "slow", "sample"];
-
-const ACCESS_LOG_ABSENT: &[(&str, Only)] = &[
-    ("format", Only::Text("off")),
-    ("path", Only::Text("-")),
-    ("only", Only::Text("all")),
-    ("slow", Only::Text("1s")),
-    ("sample", Only::Text("100%")),
 ];
 
 #[cfg(test)]

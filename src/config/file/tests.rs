@@ -156,12 +156,6 @@ fn the_mode_follows_from_the_backends() {
 fn what_is_not_in_this_version_may_say_so() {
     config(
         r#"
-[access_log]
-format = "off"
-path = "-"
-only = "all"
-slow = "1s"
-sample = "100%"
 [[listener]]
 tls = []
 accept_proxy = false
@@ -257,9 +251,12 @@ const FLAWS: &[(&str, &str)] = &[
          add token_file = \"/etc/tidegate/token\"",
     ),
     (
-        "[access_log]\nformat = \"json\"",
-        "2:10: access_log.format is not available in this version; \
-         the one value so far is \"off\"",
+        "[access_log]\nformat = \"jsn\"",
+        "2:10: \"jsn\" is not known; did you mean \"json\"?",
+    ),
+    (
+        "[access_log]\nsample = \"half\"",
+        "2:10: not a share: half; write percent from 0% to 100%, like 50% or 0.1%",
     ),
     (
         "listener = 1",

@@ -64,6 +64,16 @@ impl RequestHead {
         piece(bytes, 0_usize, self.method_end)
     }
 
+    /// The request line as it came, without its end.
+    #[must_use]
+    pub fn line<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        piece(
+            bytes,
+            0_usize,
+            usize::from(self.fields_at).saturating_sub(2),
+        )
+    }
+
     /// What is forwarded as the target: path and query, or `*`.
     #[must_use]
     pub fn target<'a>(&self, bytes: &'a [u8]) -> Target<'a> {

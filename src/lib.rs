@@ -29,7 +29,7 @@
 //! | layer | rooms | may import |
 //! |---|---|---|
 //! | 0 | [`base`], [`limits`], [`tally`] | the standard library, slab |
-//! | 1 | [`config`], [`http`], [`peers`], [`tls`], not each other | layer 0; `config`: toml; `http`: httparse; `tls`: rustls, webpki-roots |
+//! | 1 | [`config`], [`http`], [`peers`], [`tls`], not each other | layer 0; `config`: toml; `http`: httparse; `tls`: rustls, webpki, webpki-roots |
 //! | 2 | [`session`], [`admin`] | 0, `http`, `config`; `admin`: serde_json |
 //! | 3 | [`engine`] | 0 to 2, log |
 //! | 4 | [`os`]; in tests the fake kernel | 0, [`engine::kernel`]; mio, socket2, rustix, signal-hook |

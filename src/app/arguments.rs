@@ -191,6 +191,8 @@ const OPTIONS: &[Known] = &[
     known(None, "fall", "N", BALANCE),
     known(None, "timeout-connect", "DUR", BALANCE),
     known(None, "timeout-response", "DUR", BALANCE),
+    known(None, "tls-cert", "FILE", BALANCE),
+    known(None, "tls-key", "FILE", BALANCE),
     known(None, "upstream-ca", "FILE", BALANCE),
     known(None, "insecure-upstream", "", BALANCE),
     known(None, "access-log", "FORMAT[:FILE]", BALANCE),
@@ -291,7 +293,7 @@ impl Draft {
         match name {
             "config" => self.file = Some(PathBuf::from(value)),
             "for" => self.demo.length = length(value)?,
-            "name" => self.origin.name = origin_name(value)?,
+            "name" => self.origin.name_it(value)?,
             "size" => self.origin.size = Some(text::size(value)?),
             "delay" => self.origin.delay = text::duration(value)?,
             "status" => self.origin.status = status(value)?,
@@ -323,9 +325,7 @@ impl Draft {
                 Command::Demo(self.demo.clone())
             }
             Task::Ctl => {
-                if let Some(admin) = self.settings.admin() {
-                    self.ctl.admin = admin.clone();
-                }
+                self.ctl.admin = self.settings.admin().cloned();
                 self.ctl.from = self.explain.from;
                 self.ctl.check()?;
                 Command::Ctl(self.ctl.clone())
@@ -335,15 +335,7 @@ impl Draft {
                 Command::Explain(self.balance()?, question)
             }
             Task::Origin => {
-                match self.settings.listeners() {
-                    [] => {}
-                    [address] => self.origin.listen = *address,
-                    [.., last] => {
-                        let instead = "an origin has one address, start another origin";
-                        let last = last.to_string();
-                        return Err(Complaint::new("--listen twice", &last, instead));
-                    }
-                }
+                self.origin.listen_at(self.settings.listeners())?;
                 Command::Origin(self.origin.clone())
             }
         };
@@ -414,16 +406,6 @@ fn length(value: &str) -> Result<Span, Complaint> {
         return Err(Complaint::new("too short for a demo", value, instead));
     }
     Ok(length)
-}
-
-/// A name goes into a header field, so it has to be a token there (RFC 9110 section 5.6.2).
-fn origin_name(value: &str) -> Result<String, Complaint> {
-    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if (1..=64).contains(&value.len()) && value.bytes().all(fine) {
-        return Ok(value.to_owned());
-    }
-    let instead = "write up to 64 letters, digits, -, _ and .";
-    Err(Complaint::new("not a name", value, instead))
 }
 
 fn status(value: &str) -> Result<u16, Complaint> {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::exit::Exit;
 use super::exit::Failure;
+use super::identity;
 use crate::config::Admin;
 use crate::config::Config;
 use crate::config::LogFormat;
@@ -23,7 +24,8 @@ use crate::tls::ClientTls;
 use crate::tls::Trust;
 
 /// Sees to it that what a configuration names is there: files of certificates.
-pub(super) fn prepare(config: &Config) -> Result<(), Failure> {
+/// The warnings are about what is in them.
+pub(super) fn prepare(config: &Config) -> Result<Vec<String>, Failure> {
     if let Some(path) = config
         .admin
         .as_ref()
@@ -31,7 +33,9 @@ pub(super) fn prepare(config: &Config) -> Result<(), Failure> {
     {
         token(path)?;
     }
-    all_client_tls(config).map(|_| ())
+    all_client_tls(config)?;
+    let identities = identity::all(config)?;
+    Ok(identities.warnings)
 }
 
 /// Takes in no more clients than there are descriptors for, shared by so many loops.
@@ -43,6 +47,7 @@ pub(super) fn fit(config: &mut Config, workers: usize) {
 /// Balances on one loop until told to stop.
 pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     let client_tls = all_client_tls(&config)?;
+    let identities = identity::all(&config)?;
     let workers = config.workers;
     fit(&mut config, workers);
     let scribe = scribe(&config)?;
@@ -52,7 +57,9 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     }
     let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;
+    identities.put_on(&mut engine);
     announce(&config, &engine);
+    identities.warn();
     if let Some(admin) = &config.admin {
         open_admin(admin, &mut engine, &mut kernel)?;
     }
@@ -155,8 +162,9 @@ pub(super) fn announce(config: &Config, engine: &Engine) {
     for (listener, address) in config.listeners.iter().zip(engine.addresses()) {
         let backends = config.pools[listener.pool].backends.iter();
         let backends: Vec<String> = backends.map(ToString::to_string).collect();
+        let tls = listener.tls.as_ref().map_or("", |_| " under TLS");
         log::info!(
-            "listening on {address} ({}) for {}",
+            "listening on {address} ({}{tls}) for {}",
             listener.mode.name(),
             backends.join(", ")
         );

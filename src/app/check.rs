@@ -16,8 +16,14 @@ use crate::config::ServerTimeouts;
 use crate::config::Share;
 
 /// Everything there is to say, line by line: listeners, pools, what differs from the defaults, and
-/// warnings, which have their places if there is a file.
-pub(super) fn words(config: &Config, machine: Machine, file: Option<&Source>) -> String {
+/// warnings, which have their places if there is a file. `found` are more of them, about files that
+/// it names.
+pub(super) fn words(
+    config: &Config,
+    machine: Machine,
+    file: Option<&Source>,
+    found: &[String],
+) -> String {
     let mut lines = Vec::new();
     for one in &config.listeners {
         listener(one, config, &mut lines);
@@ -39,12 +45,16 @@ pub(super) fn words(config: &Config, machine: Machine, file: Option<&Source>) ->
         ));
     }
     access_log(config, &mut lines);
-    let warnings = lint::all(config, machine);
-    for warning in &warnings {
-        let place = file.and_then(|file| file.place(&warning.path));
-        let place = place.map_or_else(String::new, |place| format!("{place}: "));
-        lines.push(format!("warning: {place}{}", warning.words));
-    }
+    let mut warnings: Vec<String> = lint::all(config, machine)
+        .iter()
+        .map(|warning| {
+            let place = file.and_then(|file| file.place(&warning.path));
+            let place = place.map_or_else(String::new, |place| format!("{place}: "));
+            format!("{place}{}", warning.words)
+        })
+        .collect();
+    warnings.extend_from_slice(found);
+    lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.push(match warnings.len() {
         0 => "the configuration is valid".to_owned(),
         1 => "the configuration is valid, with 1 warning".to_owned(),
@@ -77,15 +87,31 @@ fn access_log(config: &Config, lines: &mut Vec<String>) {
 }
 
 fn listener(listener: &Listener, config: &Config, lines: &mut Vec<String>) {
-    let (name, listen, mode) = (&listener.name, listener.listen, listener.mode.name());
+    let (name, listen, mode) = (&listener.name, &listener.listen, listener.mode.name());
     let pool = &config.pools[listener.pool].name;
     lines.push(format!(
         "listener {name}: {mode} on {listen} for pool {pool}"
     ));
+    if let Some(tls) = &listener.tls {
+        for one in &tls.certificates {
+            lines.push(format!("  TLS with the certificate {}", one.cert.display()));
+        }
+        if let Some(path) = &tls.client_ca {
+            let path = path.display();
+            lines.push(format!("  clients show a certificate signed by {path}"));
+        }
+    }
     let usual = Listener::default();
     if listener.limits.request_head != usual.limits.request_head {
         let bytes = listener.limits.request_head;
         lines.push(format!("  a request's head may have {bytes} bytes"));
+    }
+    if let Some(bytes) = listener.limits.body {
+        lines.push(format!("  a request's body may have {bytes} bytes"));
+    }
+    if listener.limits.requests_per_connection > 0 {
+        let count = listener.limits.requests_per_connection;
+        lines.push(format!("  a connection is closed after {count} requests"));
     }
     for network in &listener.trusted_proxies {
         lines.push(format!("  proxies in {network} are believed who asked"));
@@ -175,7 +201,7 @@ mod tests {
     use crate::config::file;
 
     fn checked(text: &str) -> String {
-        words(&file::read(text, &|_| None).unwrap(), ROOMY, None)
+        words(&file::read(text, &|_| None).unwrap(), ROOMY, None, &[])
     }
 
     const ROOMY: Machine = Machine {
@@ -201,12 +227,18 @@ mod tests {
         let said = checked(
             "max_connections = 9\ndrain_timeout = \"1s\"\n\
              [[listener]]\ntrusted_proxies = [\"10.0.0.0/8\"]\nforwarded = \"both\"\n\
-             limits = { request_head = \"1KiB\" }\ntimeout = { idle = \"9s\" }\n\
+             tls = [{ cert = \"a.pem\", key = \"a.key\" }]\nclient_ca = \"ca.pem\"\n\
+             limits = { request_head = \"1KiB\", body = \"2KiB\", \
+             requests_per_connection = 3 }\ntimeout = { idle = \"9s\" }\n\
              [pool.app]\nbackends = [\"a:1\", \"b:1\"]\nhealth = { probe = \"off\" }\n\
              retry = { tries = 2 }\nreuse = { idle = 5 }\ntimeout = { read = \"7s\" }",
         );
         for line in [
+            "  TLS with the certificate a.pem",
+            "  clients show a certificate signed by ca.pem",
             "  a request's head may have 1024 bytes",
+            "  a request's body may have 2048 bytes",
+            "  a connection is closed after 3 requests",
             "  proxies in 10.0.0.0/8 are believed who asked",
             "  backends are told who asked by: both",
             "  waits 9s for the next request (usually 1m)",
@@ -230,7 +262,7 @@ mod tests {
             name: "f.toml".to_owned(),
             text: text.to_owned(),
         };
-        let said = words(&config, ROOMY, Some(&source));
+        let said = words(&config, ROOMY, Some(&source), &[]);
         assert!(
             said.contains("\nwarning: f.toml:4:3: pool app: reuse.idle_time = 5s: "),
             "{said}"
@@ -239,7 +271,7 @@ mod tests {
             said.ends_with("the configuration is valid, with 1 warning\n"),
             "{said}"
         );
-        let said = words(&config, ROOMY, None);
+        let said = words(&config, ROOMY, None, &[]);
         assert!(
             said.contains("\nwarning: pool app: reuse.idle_time = 5s: "),
             "{said}"

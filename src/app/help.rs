@@ -32,15 +32,15 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
       --fall N                 bad probes in a row until down      [3]
       --timeout-connect DUR    connecting to a backend             [5s]
       --timeout-response DUR   request sent to response head       [60s]
+      --tls-cert FILE --tls-key FILE   speak TLS to clients; repeatable, SNI picks
       --upstream-ca FILE       trust these PEM certificates for https:// as well
       --insecure-upstream      do not verify the certificates of backends
   -w, --workers N|auto         event loops, auto: one per processor [1]
       --access-log FORMAT[:FILE]  off, json, combined, common or haproxy  [off; stdout]
-  -v, -q                       log more, log less; repeatable
-      --log-level LEVEL        error, warn, info, debug or trace   [info]
+  -v, -q, --log-level LEVEL    more, less; error, warn, info, debug or trace   [info]
   -V, --version        -h, --help
 
-ADDR is IP:PORT, localhost:PORT or :PORT. DUR is 250ms, 2s, 1m or 1h.
+ADDR is IP:PORT, localhost:PORT, :PORT or unix:/path. DUR is 250ms, 2s, 1m or 1h.
 Signals: TERM, INT end it gently, a second one or QUIT at once; HUP reads the file again,
          as ctl reload does, and opens the log's again, as USR1 does.
 Exit: 0 clean, 1 failed at run time, 2 wrong arguments or file, 3 cut somebody off.

@@ -6,7 +6,7 @@ use std::thread;
 use super::balance;
 use super::process;
 use crate::base::time::Span;
-use crate::config::AdminAddress;
+use crate::config::Address;
 use crate::config::Config;
 use crate::config::Listener;
 use crate::config::Pool;
@@ -81,8 +81,8 @@ fn process_wide(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
     let clients = config.max_connections;
     let unguarded = config.admin.as_ref().filter(|one| one.token_file.is_none());
     let who = unguarded.map(|admin| match admin.listen {
-        AdminAddress::Tcp(_) => "every user of this machine",
-        AdminAddress::Unix(_) => "every program of its owner",
+        Address::Tcp(_) => "every user of this machine",
+        Address::Unix(_) => "every program of its owner",
     });
     let table = [
         (

@@ -12,6 +12,7 @@ pub mod demo;
 mod exit;
 mod explain;
 mod help;
+mod identity;
 mod lint;
 mod load;
 mod logging;
@@ -83,9 +84,11 @@ fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
             }
         }
         Deed::Check => {
-            balance::prepare(&config)?;
+            let warnings = balance::prepare(&config)?;
             let file = configuration::source(order)?;
-            Ok(say(&check::words(&config, Machine::here(), file.as_ref())))
+            let machine = Machine::here();
+            let words = check::words(&config, machine, file.as_ref(), &warnings);
+            Ok(say(&words))
         }
         Deed::Print => Ok(say(&print::print(&config))),
     }

@@ -15,6 +15,7 @@ use super::arguments::Order;
 use super::balance;
 use super::configuration;
 use super::exit::Failure;
+use super::identity;
 use super::logging;
 use crate::config::Backend;
 use crate::config::Config;
@@ -54,6 +55,7 @@ fn plan(order: &Order, level: Option<LevelFilter>, workers: usize) -> Result<Pla
     Ok(Plan {
         token: token.map(balance::token).transpose()?,
         trust: balance::trusts(&config)?,
+        identities: identity::all(&config)?.announced(),
         names: Vec::new(),
         addresses: Vec::new(),
         config,

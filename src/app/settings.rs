@@ -1,12 +1,13 @@
 //! What the command line says of the balancer, on top of every default or of a file.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::config::Address;
 use crate::config::Admin;
-use crate::config::AdminAddress;
+use crate::config::CertificateFiles;
 use crate::config::Config;
 use crate::config::Listener;
+use crate::config::ListenerTls;
 use crate::config::LogFormat;
 use crate::config::LogPath;
 use crate::config::Mode;
@@ -22,10 +23,12 @@ use crate::config::words::closest;
 pub(super) struct Settings {
     /// Options with their values, which are known to be good, in order.
     options: Vec<(&'static str, String)>,
-    listeners: Vec<SocketAddr>,
+    listeners: Vec<Address>,
     mode: Option<Mode>,
     workers: Option<usize>,
-    admin: Option<AdminAddress>,
+    admin: Option<Address>,
+    /// Files of certificates, and those of their keys.
+    tls: [Vec<PathBuf>; 2],
     access_log: Option<(LogFormat, Option<LogPath>)>,
     pub(super) backends: Vec<String>,
 }
@@ -34,10 +37,12 @@ impl Settings {
     /// An option and its value, which is empty for one that takes none.
     pub(super) fn option(&mut self, name: &'static str, value: &str) -> Result<(), Complaint> {
         match name {
-            "listen" => self.listeners.push(text::listen(value)?),
-            "admin" => self.admin = Some(text::admin(value)?),
+            "listen" => self.listeners.push(text::place(value)?),
+            "admin" => self.admin = Some(text::place(value)?),
             "access-log" => self.access_log = Some(access_log(value)?),
             "mode" => self.mode = Some(mode(value)?),
+            "tls-cert" => self.tls[0].push(PathBuf::from(value)),
+            "tls-key" => self.tls[1].push(PathBuf::from(value)),
             "workers" => self.workers = Some(text::workers(value)?),
             _ => {
                 set(&mut Pool::default(), name, value)?;
@@ -48,7 +53,7 @@ impl Settings {
     }
 
     /// The addresses that are named.
-    pub(super) fn listeners(&self) -> &[SocketAddr] {
+    pub(super) fn listeners(&self) -> &[Address] {
         &self.listeners
     }
 
@@ -76,8 +81,42 @@ impl Settings {
         }
         self.add_backends(&mut config)?;
         self.replace_listeners(&mut config)?;
+        self.secure_listeners(&mut config)?;
         self.open_admin(&mut config)?;
         Ok(config)
+    }
+
+    /// Certificates are those of every listener, instead of the ones that a file names.
+    fn secure_listeners(&self, config: &mut Config) -> Result<(), Complaint> {
+        let [certs, keys] = &self.tls;
+        let lonely = |option: &str, missing: &str, path: Option<&PathBuf>| {
+            let place = path.map(|path| path.display().to_string());
+            let instead = format!("write {missing} FILE after it");
+            let what = format!("{option} without {missing}");
+            Err(Complaint::new(what, &place.unwrap_or_default(), instead).under(option))
+        };
+        if certs.len() > keys.len() {
+            return lonely("--tls-cert", "--tls-key", certs.get(keys.len()));
+        }
+        if keys.len() > certs.len() {
+            return lonely("--tls-key", "--tls-cert", keys.get(certs.len()));
+        }
+        if certs.is_empty() {
+            return Ok(());
+        }
+        let pairs = certs.iter().zip(keys).map(|(cert, key)| CertificateFiles {
+            cert: cert.clone(),
+            key: key.clone(),
+        });
+        let certificates: Vec<CertificateFiles> = pairs.collect();
+        for listener in &mut config.listeners {
+            let before = listener.tls.take();
+            listener.tls = Some(ListenerTls {
+                certificates: certificates.clone(),
+                client_ca: before.and_then(|tls| tls.client_ca),
+            });
+        }
+        Ok(())
     }
 
     fn open_admin(&self, config: &mut Config) -> Result<(), Complaint> {
@@ -99,7 +138,7 @@ impl Settings {
     }
 
     /// The admin interface that is named.
-    pub(super) const fn admin(&self) -> Option<&AdminAddress> {
+    pub(super) const fn admin(&self) -> Option<&Address> {
         self.admin.as_ref()
     }
 
@@ -172,9 +211,9 @@ impl Settings {
             );
             return Err(Complaint::new("which listener", &place, instead).under("--listen"));
         }
-        let named = |(at, listen): (usize, &SocketAddr)| Listener {
+        let named = |(at, listen): (usize, &Address)| Listener {
             name: name(&model.name, at),
-            listen: *listen,
+            listen: listen.clone(),
             ..model.clone()
         };
         config.listeners = self.listeners.iter().enumerate().map(named).collect();

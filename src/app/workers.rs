@@ -18,11 +18,14 @@ use super::balance::scribe;
 use super::balance::seed;
 use super::exit::Exit;
 use super::exit::Failure;
+use super::identity;
+use super::identity::Identities;
 use super::process;
 use crate::base::time::Span;
-use crate::config::AdminAddress;
+use crate::config::Address;
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::engine::StartError;
 use crate::engine::kernel::Kernel;
 use crate::os;
 use crate::os::Errand;
@@ -39,22 +42,27 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
             kernel.take_pen(scribe.pen());
         }
     }
-    let listeners = config.listeners.iter().map(|listener| listener.listen);
-    let admin = config.admin.iter().filter_map(|admin| match &admin.listen {
-        AdminAddress::Tcp(address) => Some(*address),
-        AdminAddress::Unix(_) => None,
-    });
+    let listeners = config.listeners.iter().map(|listener| &listener.listen);
+    let admin = config.admin.iter().map(|admin| &admin.listen);
     for address in listeners.chain(admin) {
-        os::check_free(address)
-            .map_err(|error| Failure::run_time(&crate::engine::StartError { address, error }))?;
+        // A file is shared by being opened once; who opens it finds out.
+        let Address::Tcp(socket_address) = address else {
+            continue;
+        };
+        os::check_free(*socket_address).map_err(|error| {
+            let address = address.clone();
+            Failure::run_time(&StartError { address, error })
+        })?;
     }
     // The first one is there, however few are wanted.
     let mut kernel = kernels.remove(0);
     let mut others = kernels;
     let client_tls = all_client_tls(&config)?;
+    let identities = identity::all(&config)?;
     let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
         .map_err(|error| Failure::run_time(&error))?;
     engine.join(0, config.workers);
+    identities.put_on(&mut engine);
     // What was left to the system to choose has to be the same for all.
     for (listener, address) in config.listeners.iter_mut().zip(engine.addresses()) {
         listener.listen = address;
@@ -62,9 +70,10 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     let threads: Vec<JoinHandle<Result<Exit, Failure>>> = others
         .drain(..)
         .enumerate()
-        .map(|(at, kernel)| start(at + 1, kernel, &config))
+        .map(|(at, kernel)| start(at + 1, kernel, &config, identities.clone()))
         .collect::<Result<_, _>>()?;
     announce(&config, &engine);
+    identities.warn();
     if let Some(admin) = &config.admin {
         open_admin(admin, &mut engine, &mut kernel)?;
         log::warn!(
@@ -124,6 +133,7 @@ fn start(
     worker: usize,
     mut kernel: MioKernel,
     config: &Config,
+    identities: Identities,
 ) -> Result<JoinHandle<Result<Exit, Failure>>, Failure> {
     let config = config.clone();
     let (started, listens) = mpsc::channel();
@@ -136,6 +146,7 @@ fn start(
         match engine {
             Ok(mut engine) => {
                 engine.join(worker, config.workers);
+                identities.put_on(&mut engine);
                 let _ = started.send(Ok(()));
                 lived(&mut engine, &mut kernel)
             }

@@ -15,6 +15,9 @@ pub mod timers;
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 
 use arena::Key;
 
@@ -56,6 +59,23 @@ pub struct Socket(pub Key);
 /// program. What is said of the numbers of sockets holds here too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pipe(pub Key);
+
+/// Whom a connection is said to come from that came through a socket in the file system: no peer
+/// can have this address (RFC 1122 section 3.2.1.3).
+pub const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// Where a client is, for people: `unix:` if it has no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller(pub SocketAddr);
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.ip() == NO_ADDRESS {
+            return f.write_str("unix:");
+        }
+        self.0.fmt(f)
+    }
+}
 
 /// Why a socket could not go on. Data, not an actor: what follows from it is decided elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

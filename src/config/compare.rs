@@ -100,7 +100,6 @@ fn keys(text: &str, base: &str) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
     use crate::base::time::Span;
-    use crate::config::AdminAddress;
 
     fn words(turns: &[Turn]) -> Vec<String> {
         turns.iter().map(ToString::to_string).collect()
@@ -121,7 +120,7 @@ mod tests {
         let mut after = before.clone();
         after.workers = 2;
         after.admin = Some(crate::config::Admin {
-            listen: AdminAddress::default(),
+            listen: crate::config::Admin::usual_address(),
             token_file: None,
         });
         assert_eq!(

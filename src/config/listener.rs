@@ -4,7 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use super::address::Address;
+use crate::base::NO_ADDRESS;
 use crate::base::time::Span;
 use crate::limits;
 
@@ -13,12 +16,15 @@ use crate::limits;
 pub struct Listener {
     /// What people call it; no two are equal. Default: `web`.
     pub name: String,
-    /// The address; port 0 lets the system choose. Default: `127.0.0.1:8000`.
-    pub listen: SocketAddr,
+    /// The address; port 0 lets the system choose. A file may be connected to by everybody who can
+    /// reach it. Default: `127.0.0.1:8000`.
+    pub listen: Address,
     /// What is balanced. Default: [`Mode::Http`].
     pub mode: Mode,
     /// Who serves: a position in [`super::Config::pools`], always a valid one. Default: the first.
     pub pool: usize,
+    /// How clients are spoken TLS to. Default: not at all.
+    pub tls: Option<ListenerTls>,
     /// How large a request may be.
     pub limits: Limits,
     /// How long to wait for clients.
@@ -34,7 +40,7 @@ impl Listener {
     #[must_use]
     pub fn at(listen: SocketAddr) -> Self {
         Self {
-            listen,
+            listen: Address::Tcp(listen),
             ..Self::default()
         }
     }
@@ -44,9 +50,10 @@ impl Default for Listener {
     fn default() -> Self {
         Self {
             name: "web".to_owned(),
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)),
+            listen: Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8000))),
             mode: Mode::Http,
             pool: 0,
+            tls: None,
             limits: Limits::default(),
             timeouts: ClientTimeouts::default(),
             trusted_proxies: Vec::new(),
@@ -76,6 +83,25 @@ impl Mode {
     }
 }
 
+/// How clients are spoken TLS to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// At least one. The name that a client asks for picks; the first is the default.
+    pub certificates: Vec<CertificateFiles>,
+    /// PEM certificates of authorities, one of which has to have signed the certificate that a
+    /// client shows. Default: none, and clients show none.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// The files of a certificate, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
 /// How large a request may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -83,6 +109,10 @@ pub struct Limits {
     pub request_head: usize,
     /// Fields of a head (431). Default: 100; at most 100, never 0.
     pub headers: usize,
+    /// Bytes of a body, without the framing of chunks (413). Default: no bound.
+    pub body: Option<u64>,
+    /// Requests of one connection: the answer to the last one closes it. Default: 0, no bound.
+    pub requests_per_connection: u32,
 }
 
 impl Default for Limits {
@@ -90,6 +120,8 @@ impl Default for Limits {
         Self {
             request_head: limits::HEAD_BYTES_MAX,
             headers: limits::HEADERS_MAX,
+            body: None,
+            requests_per_connection: 0,
         }
     }
 }
@@ -151,7 +183,7 @@ impl Forwarded {
     }
 }
 
-/// The addresses that begin with the same bits: `10.0.0.0/8`.
+/// The addresses that begin with the same bits, like `10.0.0.0/8`, or whoever has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -159,6 +191,13 @@ pub struct Network {
 }
 
 impl Network {
+    /// Who comes through a socket in the file system, and so has no address: `unix:`.
+    pub const UNIX: Self = Self {
+        address: NO_ADDRESS,
+        // More than any address has.
+        bits: u8::MAX,
+    };
+
     /// `None` if there are more bits than an address has, or if bits behind them are set.
     #[must_use]
     pub fn new(address: IpAddr, bits: u8) -> Option<Self> {
@@ -167,9 +206,13 @@ impl Network {
         fits.then_some(Self { address, bits })
     }
 
-    /// Whether `address` is one of these; an IPv4 one in the clothes of IPv6 is what it is.
+    /// Whether `address` is one of these; an IPv4 one in the clothes of IPv6 is what it is, and
+    /// [`NO_ADDRESS`] in none but [`Network::UNIX`].
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
+        if address == NO_ADDRESS || *self == Self::UNIX {
+            return address == NO_ADDRESS && *self == Self::UNIX;
+        }
         let address = address.to_canonical();
         let width = if address.is_ipv4() { 32 } else { 128 };
         address.is_ipv4() == self.address.is_ipv4()
@@ -179,6 +222,9 @@ impl Network {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::UNIX {
+            return f.write_str("unix:");
+        }
         write!(f, "{}/{}", self.address, self.bits)
     }
 }
@@ -212,6 +258,9 @@ mod tests {
             ("10.0.0.0", 8, "11.0.0.0", false),
             ("10.0.0.0", 8, "::ffff:10.1.1.1", true),
             ("0.0.0.0", 0, "203.0.113.9", true),
+            ("0.0.0.0", 0, "0.0.0.0", false),
+            ("0.0.0.0", 32, "0.0.0.0", false),
+            ("0.0.0.0", 32, "127.0.0.1", false),
             ("0.0.0.0", 0, "2001:db8::1", false),
             ("192.0.2.7", 32, "192.0.2.7", true),
             ("192.0.2.7", 32, "192.0.2.6", false),
@@ -227,6 +276,16 @@ mod tests {
             let found = network.contains(address.parse().unwrap());
             assert_eq!(found, expected, "{address} in {network}");
         }
+    }
+
+    #[test]
+    fn who_has_no_address_is_in_one_network_only() {
+        let unix = Network::UNIX;
+        assert!(unix.contains(NO_ADDRESS));
+        assert!(!unix.contains("127.0.0.1".parse().unwrap()));
+        assert!(!unix.contains("::".parse().unwrap()));
+        assert_eq!(unix.to_string(), "unix:");
+        assert_eq!(crate::config::text::network("unix:"), Ok(unix));
     }
 
     #[test]

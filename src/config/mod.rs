@@ -5,6 +5,7 @@
 //! `app`; [`text`], [`url`] and [`mod@file`] make values of them; the engine reads these.
 
 mod access_log;
+mod address;
 mod admin;
 mod backend;
 pub mod compare;
@@ -23,15 +24,17 @@ pub use access_log::LogFormat;
 pub use access_log::LogPath;
 pub use access_log::Only;
 pub use access_log::Share;
+pub use address::Address;
 pub use admin::Admin;
-pub use admin::AdminAddress;
 pub use backend::Backend;
 pub use backend::Host;
 pub use backend::Scheme;
+pub use listener::CertificateFiles;
 pub use listener::ClientTimeouts;
 pub use listener::Forwarded;
 pub use listener::Limits;
 pub use listener::Listener;
+pub use listener::ListenerTls;
 pub use listener::Mode;
 pub use listener::Network;
 pub use pool::Health;

@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::fmt::Write;
+use std::path::Path;
 
 use super::Backend;
 use super::Config;
 use super::HostPolicy;
 use super::Listener;
+use super::ListenerTls;
 use super::Pool;
 use super::Probe;
 
@@ -65,14 +67,19 @@ pub(super) fn one_pool(one: &Pool) -> String {
 fn listener(out: &mut Text, listener: &Listener, pool: &str) {
     out.header("[[listener]]");
     out.text("name", &listener.name);
-    out.text("listen", listener.listen);
+    out.text("listen", &listener.listen);
     out.text("mode", listener.mode.name());
     out.text("pool", pool);
+    tls(out, listener.tls.as_ref());
     out.list("trusted_proxies", &listener.trusted_proxies);
     out.text("forwarded", listener.forwarded.name());
     out.header("[listener.limits]");
-    out.text("request_head", size(listener.limits.request_head));
+    out.text("request_head", size(listener.limits.request_head as u64));
     out.key("headers", listener.limits.headers);
+    let body = listener.limits.body.map(size);
+    out.text("body", body.unwrap_or_else(|| "off".to_owned()));
+    let requests = listener.limits.requests_per_connection;
+    out.key("requests_per_connection", requests);
     out.header("[listener.timeout]");
     let timeouts = &listener.timeouts;
     for (key, span) in [
@@ -83,6 +90,20 @@ fn listener(out: &mut Text, listener: &Listener, pool: &str) {
         ("tunnel", timeouts.tunnel),
     ] {
         out.text(key, span);
+    }
+}
+
+fn tls(out: &mut Text, tls: Option<&ListenerTls>) {
+    let certificates = tls.map_or(&[][..], |tls| &tls.certificates);
+    let quoted = |path: &Path| Quoted(&path.display().to_string()).to_string();
+    let all = certificates.iter().map(|one| {
+        let (cert, key) = (quoted(&one.cert), quoted(&one.key));
+        format!("{{ cert = {cert}, key = {key} }}")
+    });
+    let all: Vec<String> = all.collect();
+    out.key("tls", format_args!("[{}]", all.join(", ")));
+    if let Some(path) = tls.and_then(|tls| tls.client_ca.as_ref()) {
+        out.text("client_ca", path.display());
     }
 }
 
@@ -143,7 +164,7 @@ fn backends(out: &mut Text, backends: &[Backend]) {
     out.line("]");
 }
 
-fn size(bytes: usize) -> String {
+fn size(bytes: u64) -> String {
     match bytes % 1024 {
         0 => format!("{}KiB", bytes / 1024),
         _ => format!("{bytes}B"),
@@ -219,13 +240,16 @@ mod tests {
         name = "first"
         listen = "[::1]:8080"
         pool = "b.c"
+        tls = [{ cert = "a \"b\".pem", key = "a.key" }, { key = "b", cert = "c" }]
+        client_ca = "d.pem"
         trusted_proxies = ["10.0.0.0/8", "::1"]
         forwarded = "both"
-        limits = { request_head = "4097B" }
+        limits = { request_head = "4097B", body = "3MiB", requests_per_connection = 9 }
         timeout = { head = "1s", idle = "2s", read = "3s", write = "4s", tunnel = "5h" }
         [[listener]]
-        listen = ":81"
+        listen = "unix:/run/a b.sock"
         pool = "a"
+        trusted_proxies = ["unix:", "0.0.0.0/0"]
         [pool.a]
         backends = ["tcp://x:1"]
         [pool."b.c"]

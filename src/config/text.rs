@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::AdminAddress;
+use super::Address;
 use super::Host;
 use super::Network;
 use super::Share;
@@ -163,20 +163,21 @@ pub fn workers(text: &str) -> Result<usize, Complaint> {
 
 /// The most event loops that can be asked for.
 pub const WORKERS_MAX: usize = 256;
-/// An address for the admin interface: as [`listen`], or `unix:/path`.
+
+/// A place to listen at: as [`listen`], or `unix:/path`.
 ///
 /// # Errors
 /// As [`listen`], and for a path that is not absolute.
-pub fn admin(text: &str) -> Result<AdminAddress, Complaint> {
+pub fn place(text: &str) -> Result<Address, Complaint> {
     match text.strip_prefix("unix:") {
         Some(path) if path.starts_with('/') && path.len() <= UNIX_PATH_BYTES_MAX => {
-            Ok(AdminAddress::Unix(PathBuf::from(path)))
+            Ok(Address::Unix(PathBuf::from(path)))
         }
         Some(_) => {
             let instead = "write unix:/ and a path of up to 107 bytes";
             Err(Complaint::new("not a path for a socket", text, instead))
         }
-        None => listen(text).map(AdminAddress::Tcp),
+        None => listen(text).map(Address::Tcp),
     }
 }
 
@@ -204,9 +205,6 @@ pub fn listen(text: &str) -> Result<SocketAddr, Complaint> {
         return Ok(address);
     }
     let fail = |instead: String| Err(Complaint::new("not an address to listen on", text, instead));
-    if text.starts_with("unix:") {
-        return fail("unix sockets are not in this version, write IP:PORT".to_owned());
-    }
     if text.contains("://") {
         return fail("write it without a scheme, like 127.0.0.1:8000".to_owned());
     }
@@ -229,11 +227,15 @@ pub fn listen(text: &str) -> Result<SocketAddr, Complaint> {
     fail("write IP:PORT, like 127.0.0.1:8000 or [::1]:8000".to_owned())
 }
 
-/// A network: `10.0.0.0/8`, `2001:db8::/32`, or an address, which is a network of one.
+/// A network: `10.0.0.0/8`, `2001:db8::/32`, or an address, which is a network of one; `unix:`
+/// for whoever comes through a socket in the file system.
 ///
 /// # Errors
 /// No address, too many bits, or an address that goes on behind them.
 pub fn network(text: &str) -> Result<Network, Complaint> {
+    if text == "unix:" {
+        return Ok(Network::UNIX);
+    }
     let fail = |instead: &str| Err(Complaint::new("not a network", text, instead));
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, bits.parse::<u8>().ok()),
@@ -381,10 +383,6 @@ mod tests {
             ("10.0.0.1", "add a port, like 10.0.0.1:8000"),
             ("::1", "add a port, like [::1]:8000"),
             ("web.example:80", "write an IP address, like 127.0.0.1:8000"),
-            (
-                "unix:/run/x",
-                "unix sockets are not in this version, write IP:PORT",
-            ),
             (
                 "http://127.0.0.1:80",
                 "write it without a scheme, like 127.0.0.1:8000",

@@ -144,6 +144,7 @@ impl Engine {
             hub.timers.disarm(key);
         }
         books::dismissed(&mut slot, outcome, hub);
+        chronicle::refused(&slot, hub);
         hub.books.left(slot.listener);
         if outcome.is_broken() {
             upstream::abort_server(&mut slot, hub, kernel);

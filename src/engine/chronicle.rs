@@ -10,6 +10,7 @@ use super::kernel::Word;
 use super::recent::Trouble;
 use super::recent::What;
 use super::slot::Slot;
+use crate::base::Caller;
 use crate::base::Fault;
 use crate::base::time::Span;
 use crate::peers::PeerId;
@@ -150,6 +151,17 @@ pub(super) fn complaint(id: PeerId, words: &str, hub: &mut Hub) {
     }
 }
 
+/// What TLS says about a client that is gone.
+pub(super) fn refused(slot: &Slot, hub: &mut Hub) {
+    let Some(words) = slot.client.complaint() else {
+        return;
+    };
+    if let Some(swallowed) = hub.gate.admit(6, hub.now) {
+        let from = Caller(slot.from);
+        log::info!("client {from}: TLS: {words}{}", more(swallowed));
+    }
+}
+
 /// Counts, keeps and says it if tidegate answered itself or an answer was cut.
 pub(super) fn incident(slot: &mut Slot, hub: &mut Hub) {
     let Some(incident) = slot.session.incident() else {
@@ -217,7 +229,8 @@ pub(super) fn accept_trouble(fault: Fault, hub: &mut Hub) {
 
 /// A client is gone. Only what it may complain about is worth a line.
 pub(super) fn dismissed(from: SocketAddr, outcome: Outcome, hub: &mut Hub) {
-    log::trace!("client {from}: {outcome:?}");
+    let name = Caller(from);
+    log::trace!("client {name}: {outcome:?}");
     if !matches!(outcome, Outcome::Done | Outcome::Idle) {
         hub.recent.note(Trouble {
             at: hub.now,
@@ -235,7 +248,7 @@ pub(super) fn dismissed(from: SocketAddr, outcome: Outcome, hub: &mut Hub) {
         | Outcome::NoServer(_) => return,
     };
     if let Some(swallowed) = hub.gate.admit(0, hub.now) {
-        log::info!("client {from} was cut off: {why}{}", more(swallowed));
+        log::info!("client {name} was cut off: {why}{}", more(swallowed));
     }
 }
 

@@ -12,6 +12,7 @@ use super::history::Entry;
 use super::history::History;
 use super::hub::Owner;
 use super::kernel::Kernel;
+use super::kernel::Reach;
 use super::link::Effort;
 use super::link::Link;
 use super::link::Progress;
@@ -30,7 +31,7 @@ use crate::base::Side;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::base::time::Span;
-use crate::config::AdminAddress;
+use crate::config::Address;
 use crate::limits;
 use crate::peers::PeerId;
 
@@ -45,11 +46,11 @@ impl Engine {
         kernel: &mut dyn Kernel,
     ) -> io::Result<Option<SocketAddr>> {
         let (socket, address) = match &setup.address {
-            AdminAddress::Tcp(address) => {
+            Address::Tcp(address) => {
                 let socket = kernel.listen(*address)?;
                 (socket, Some(kernel.local_address(socket)?))
             }
-            AdminAddress::Unix(path) => (kernel.listen_unix(path)?, None),
+            Address::Unix(path) => (kernel.listen_unix(path, Reach::Owner)?, None),
         };
         self.hub.own(socket, Owner::Admin);
         self.hub.office = Some(Office {

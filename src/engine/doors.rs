@@ -5,7 +5,6 @@
 //! hands with would be reset otherwise.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::hub::Listener;
@@ -19,17 +18,21 @@ use super::turn::Engine;
 use crate::admin::difference::Kind;
 use crate::base::Socket;
 use crate::config;
+use crate::config::Address;
 use crate::config::compare;
+use crate::config::compare::Turn;
+use crate::tls::Identity;
+use crate::tls::ServerTls;
 
 /// Where the socket of a listener comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Entrance {
     /// It has it.
     Kept,
     /// The listener at that position gives it up.
     Taken(usize),
     /// It was opened for it.
-    Opened(Socket, SocketAddr),
+    Opened(Socket, Address),
     /// It could not be opened; other loops have it.
     Missing,
 }
@@ -49,9 +52,9 @@ impl Engine {
         let kept: Vec<Option<usize>> = (0..wanted.len()).map(|at| self.kept(at, plan)).collect();
         let mut entrances: Vec<Entrance> = Vec::with_capacity(wanted.len());
         for (at, one) in wanted.iter().enumerate() {
-            let place = plan.addresses.get(at).copied().unwrap_or(one.listen);
+            let place = plan.addresses.get(at).unwrap_or(&one.listen);
             let given = |(at, other): (usize, &Listener)| {
-                let fits = other.socket.is_some() && other.address == place && place.port() != 0;
+                let fits = other.socket.is_some() && place.is_taken_by(&other.address);
                 (fits && !kept.contains(&Some(at))).then_some(at)
             };
             let mut others = self.hub.listeners.iter().enumerate();
@@ -66,7 +69,7 @@ impl Engine {
                     }
                     Err(error) => {
                         abandon(&entrances, kernel);
-                        let address = place;
+                        let address = place.clone();
                         return Err(StartError { address, error }.to_string());
                     }
                 },
@@ -89,17 +92,14 @@ impl Engine {
         (is_there && listener.socket.is_some()).then_some(position)
     }
 
-    fn open_one(
-        &self,
-        place: SocketAddr,
-        kernel: &mut dyn Kernel,
-    ) -> io::Result<(Socket, SocketAddr)> {
-        if self.hub.loops > 1 && self.hub.leads {
-            kernel.check_free(place)?;
+    fn open_one(&self, place: &Address, kernel: &mut dyn Kernel) -> io::Result<(Socket, Address)> {
+        if let Address::Tcp(address) = place
+            && self.hub.loops > 1
+            && self.hub.leads
+        {
+            kernel.check_free(*address)?;
         }
-        let socket = kernel.listen(place)?;
-        let address = kernel.local_address(socket).unwrap_or(place);
-        Ok((socket, address))
+        start::open_one(place, kernel)
     }
 
     /// Gives every listener its socket and its policy; closes what nobody wants any more.
@@ -123,7 +123,7 @@ impl Engine {
             let mut all = homes.iter().zip(&entrances);
             all.any(|(home, entrance)| *home == at && matches!(entrance, Entrance::Kept))
         };
-        let given: Vec<Option<(Socket, SocketAddr)>> = (0..self.hub.listeners.len())
+        let given: Vec<Option<(Socket, Address)>> = (0..self.hub.listeners.len())
             .map(|at| match stays(at) {
                 true => None,
                 false => self.give_up(at),
@@ -160,8 +160,8 @@ impl Engine {
         hub.listeners.push(Listener {
             name: wanted.name.clone(),
             socket: None,
-            asked: wanted.listen,
-            address: wanted.listen,
+            asked: wanted.listen.clone(),
+            address: wanted.listen.clone(),
             ready: false,
             mode: wanted.mode,
             pool: round.pools.get(wanted.pool).copied().unwrap_or_default(),
@@ -173,14 +173,14 @@ impl Engine {
     }
 
     /// Takes the socket out of a listener.
-    fn give_up(&mut self, at: usize) -> Option<(Socket, SocketAddr)> {
+    fn give_up(&mut self, at: usize) -> Option<(Socket, Address)> {
         let listener = self.hub.listeners.get_mut(at)?;
         listener.ready = false;
         let socket = listener.socket.take()?;
-        Some((socket, listener.address))
+        Some((socket, listener.address.clone()))
     }
 
-    fn move_in(&mut self, home: usize, socket: Socket, address: SocketAddr) {
+    fn move_in(&mut self, home: usize, socket: Socket, address: Address) {
         let hub = &mut self.hub;
         hub.own(socket, Owner::Listener(home));
         if let Some(listener) = hub.listeners.get_mut(home) {
@@ -198,8 +198,11 @@ impl Engine {
         let pool = round.pools.get(wanted.pool).copied().unwrap_or_default();
         if let Some(listener) = self.hub.listeners.get_mut(home) {
             let mut policy = start::policy(wanted, &config.pools[wanted.pool]);
+            if let Some(identity) = round.plan.identities.get(at) {
+                listener.tls = become_known_as(listener.tls.take(), identity.as_ref());
+            }
             policy.client_is_tls = listener.tls.is_some();
-            listener.asked = wanted.listen;
+            listener.asked = wanted.listen.clone();
             listener.pool = pool;
             listener.policy = Rc::new(policy);
         }
@@ -217,14 +220,21 @@ impl Engine {
         let mut before = round.before.listeners.iter();
         let before = before.find(|one| one.name == wanted.name && !fresh);
         let Some(before) = before.cloned() else {
-            let address = self.hub.listeners.get(home).map(|one| one.address);
-            let address = address.unwrap_or(wanted.listen);
+            let address = self.hub.listeners.get(home).map(|one| &one.address);
+            let address = address.unwrap_or(&wanted.listen);
             let text = format!("listening on {address} ({})", wanted.mode.name());
             return round.note(Kind::Added, what, text);
         };
         let was = name(&round.before, before.pool);
         let is = name(config, wanted.pool);
-        let turns = compare::listener((&before, &was), (wanted, &is));
+        let mut turns = compare::listener((&before, &was), (wanted, &is));
+        if before.tls == wanted.tls && self.is_renewed(at, home, round.plan) {
+            turns.push(Turn {
+                key: "tls: certificates".to_owned(),
+                before: "those read before".to_owned(),
+                after: "those read now".to_owned(),
+            });
+        }
         if turns.is_empty() {
             return round.note(Kind::Unchanged, what, format!("{open} kept"));
         }
@@ -251,10 +261,23 @@ impl Engine {
     fn describe_closed(&self, at: usize, round: &mut Round<'_>) {
         if let Some(listener) = self.hub.listeners.get(at) {
             let what = format!("listener {}", listener.name);
-            let (address, open) = (listener.address, self.guests(at));
+            let (address, open) = (&listener.address, self.guests(at));
             let text = format!("closed at {address}; {open} may end");
             round.note(Kind::Removed, what, text);
         }
+    }
+
+    /// Whether the files of its certificates say something else than they did.
+    fn is_renewed(&self, at: usize, home: usize, plan: &Plan) -> bool {
+        let Some(Some(identity)) = plan.identities.get(at) else {
+            return false;
+        };
+        let tls = self
+            .hub
+            .listeners
+            .get(home)
+            .and_then(|one| one.tls.as_ref());
+        tls.is_some_and(|tls| !tls.is_like(identity))
     }
 
     /// How many clients of a listener are there, in words.
@@ -262,6 +285,13 @@ impl Engine {
         let open = self.hub.books.doors.get(at).map_or(0, |door| door.open);
         super::chronicle::connections(usize::try_from(open).unwrap_or(usize::MAX))
     }
+}
+
+/// Whoever is the same as before goes on resuming the sessions of his clients.
+fn become_known_as(before: Option<ServerTls>, identity: Option<&Identity>) -> Option<ServerTls> {
+    let identity = identity?;
+    let same = before.filter(|tls| tls.is_like(identity));
+    Some(same.unwrap_or_else(|| ServerTls::new(identity)))
 }
 
 /// Closes what was opened in vain.

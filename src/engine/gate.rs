@@ -13,8 +13,8 @@ pub(super) struct Gate {
     kinds: [(Moment, u64); KINDS],
 }
 
-/// Kinds of trouble: answers by status class, cuts, accept trouble.
-const KINDS: usize = 6;
+/// Kinds of trouble: answers by status class, cuts, accept trouble, TLS with backends and clients.
+const KINDS: usize = 7;
 
 impl Gate {
     /// How many of this kind were swallowed before this one, if it may be said.

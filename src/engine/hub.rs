@@ -26,6 +26,7 @@ use crate::base::spare::Spare;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::base::timers::Timers;
+use crate::config::Address;
 use crate::config::Config;
 use crate::config::Health;
 use crate::config::HostPolicy;
@@ -70,8 +71,8 @@ pub(super) struct Listener {
     /// `None` once it was taken out of the configuration: its clients may still be there.
     pub(super) socket: Option<Socket>,
     /// Where it was asked to be, and where it is.
-    pub(super) asked: SocketAddr,
-    pub(super) address: SocketAddr,
+    pub(super) asked: Address,
+    pub(super) address: Address,
     pub(super) ready: bool,
     pub(super) mode: Mode,
     pub(super) pool: PoolId,

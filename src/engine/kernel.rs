@@ -96,6 +96,15 @@ pub enum Word {
     },
 }
 
+/// Who may connect to a listener in the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Its owner alone (mode 0600).
+    Owner,
+    /// Everybody who can reach the file (mode 0666).
+    Everybody,
+}
+
 /// The operating system, as far as a balancer needs it. The module's documentation is the
 /// contract of every verb.
 pub trait Kernel {
@@ -145,16 +154,18 @@ pub trait Kernel {
     /// and `listen(2)` give.
     fn listen(&mut self, at: SocketAddr) -> io::Result<Socket>;
 
-    /// Opens a listener in the file system, for its owner alone (mode 0600). A file that a dead
-    /// process has left there is replaced; closing the listener removes it. Connections of such a
-    /// listener are said to come from 127.0.0.1, port 0. A kernel without a file system says
-    /// `Unsupported`, as this one does.
+    /// Opens a listener in the file system. A file that a dead process has left there is replaced;
+    /// closing the listener removes it. All loops of one program may open the same path: they share
+    /// one queue of clients, and the last one to close removes the file. Connections of such a
+    /// listener are said to come from [`crate::base::NO_ADDRESS`], port 0. They cannot be reset:
+    /// [`Kernel::abort`] closes them. A kernel without a file system says `Unsupported`, as this
+    /// one does.
     ///
     /// # Errors
     /// `AddrInUse` if somebody listens there, or if the file is no socket; whatever `socket(2)`,
     /// `bind(2)` and `listen(2)` give.
-    fn listen_unix(&mut self, at: &Path) -> io::Result<Socket> {
-        let _ = at;
+    fn listen_unix(&mut self, at: &Path, reach: Reach) -> io::Result<Socket> {
+        let _ = (at, reach);
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -9,14 +9,14 @@ use crate::admin::Conversation;
 use crate::base::Socket;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
-use crate::config::AdminAddress;
+use crate::config::Address;
 use crate::peers::PeerId;
 
 /// What an admin interface is made of.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// Where it listens.
-    pub address: AdminAddress,
+    pub address: Address,
     /// What requests have to bring along, if anything.
     pub token: Option<String>,
 }

@@ -2,9 +2,10 @@
 //! comes from files made ready, so that applying it takes no time.
 
 use std::net::IpAddr;
-use std::net::SocketAddr;
 
+use crate::config::Address;
 use crate::config::Config;
+use crate::tls::Identity;
 use crate::tls::Trust;
 
 /// A configuration that was read anew. Made by the program off the loop, applied by every engine.
@@ -15,6 +16,9 @@ pub struct Plan {
     /// By position of the pool: whom it trusts. Without an entry a pool goes on trusting whom it
     /// has trusted, if anybody.
     pub trust: Vec<Option<Trust>>,
+    /// By position of the listener: who it is to clients under TLS, `None` for one in the clear.
+    /// Without an entry a listener goes on as it was.
+    pub identities: Vec<Option<Identity>>,
     /// What requests to the admin interface have to bring along, if anything.
     pub token: Option<String>,
     /// Names that are new, and the addresses that they have: a pool whose servers are all new would
@@ -22,5 +26,5 @@ pub struct Plan {
     pub names: Vec<(String, Vec<IpAddr>)>,
     /// By position of the listener: where it really is, for loops that follow another one; empty
     /// for the one that finds out.
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<Address>,
 }

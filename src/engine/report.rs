@@ -13,6 +13,7 @@ use crate::admin::Sight;
 use crate::admin::report;
 use crate::admin::report::Report;
 use crate::admin::report::State;
+use crate::base::Caller;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::LogLevel;
@@ -100,7 +101,7 @@ impl Engine {
             let door = hub.books.doors.get(slot.listener);
             report::Connection {
                 id: key.pack(),
-                client: slot.from.to_string(),
+                client: Caller(slot.from).to_string(),
                 listener: door.map_or_else(String::new, |door| door.name.clone()),
                 pool: hub.rules(slot.pool).name.clone(),
                 backend: slot

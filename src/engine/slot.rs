@@ -162,6 +162,7 @@ impl Slot {
             .with_read(Side::Client, self.client.can_read())
             .with_write(Side::Client, self.client.can_write())
             .with_held(Side::Client, self.client.holds())
+            .with_greeting(self.client.handshaking())
             .with_stuck(Side::Client, self.client.is_stuck());
         match &self.server {
             Some(server) if self.attempt.stage == Stage::Joined => can

@@ -2,7 +2,6 @@
 //! an engine from outside.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::counters::Books;
@@ -15,12 +14,14 @@ use super::hub::Owner;
 use super::hub::Rules;
 use super::journal::ledger::Journal;
 use super::kernel::Kernel;
+use super::kernel::Reach;
 use super::names;
 use super::office::Reading;
 use super::pipes::Stock;
 use super::recent::Recent;
 use super::recent::Trouble;
 use super::turn::Engine;
+use crate::base::Socket;
 use crate::base::arena::Arena;
 use crate::base::buffer::Pool;
 use crate::base::queue::Queue;
@@ -28,6 +29,7 @@ use crate::base::random::Random;
 use crate::base::spare::Spare;
 use crate::base::timers::Timers;
 use crate::config;
+use crate::config::Address;
 use crate::config::Config;
 use crate::config::Mode;
 use crate::config::Scheme;
@@ -45,7 +47,7 @@ use crate::tls::ServerTls;
 #[derive(Debug)]
 pub struct StartError {
     /// The address that could not be listened on.
-    pub address: SocketAddr,
+    pub address: Address,
     /// What the system said.
     pub error: io::Error,
 }
@@ -167,8 +169,8 @@ impl Engine {
         self.hub.peers.rotate(worker, of);
     }
 
-    /// From here on clients that connect to the listener at that position are spoken TLS to. The
-    /// program has no option for this yet; tests call it before the first turn.
+    /// From here on clients that connect to the listener at that position are spoken TLS to. To be
+    /// called before the first turn.
     pub fn terminate(&mut self, listener: usize, tls: ServerTls) {
         if let Some(listener) = self.hub.listeners.get_mut(listener) {
             listener.tls = Some(tls);
@@ -178,12 +180,12 @@ impl Engine {
 
     /// Where the listeners really are, in the order of the configuration.
     #[must_use]
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub fn addresses(&self) -> Vec<Address> {
         let listeners = &self.hub.listeners;
         let wanted = self.hub.config.listeners.iter();
         let place = |wanted: &config::Listener| {
             let found = listeners.iter().find(|one| one.name == wanted.name);
-            Some(found?.address)
+            Some(found?.address.clone())
         };
         wanted.filter_map(place).collect()
     }
@@ -247,13 +249,13 @@ impl Engine {
 fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, StartError> {
     let mut listeners: Vec<Listener> = Vec::with_capacity(config.listeners.len());
     for wanted in &config.listeners {
-        let address = wanted.listen;
-        match kernel.listen(address) {
-            Ok(socket) => listeners.push(Listener {
+        let address = wanted.listen.clone();
+        match open_one(&address, kernel) {
+            Ok((socket, really)) => listeners.push(Listener {
                 name: wanted.name.clone(),
                 socket: Some(socket),
                 asked: address,
-                address: kernel.local_address(socket).unwrap_or(address),
+                address: really,
                 ready: false,
                 mode: wanted.mode,
                 pool: PoolId(wanted.pool),
@@ -269,6 +271,18 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
         }
     }
     Ok(listeners)
+}
+
+/// Opens a listener, and says where it really is.
+pub(super) fn open_one(at: &Address, kernel: &mut dyn Kernel) -> io::Result<(Socket, Address)> {
+    match at {
+        Address::Tcp(address) => {
+            let socket = kernel.listen(*address)?;
+            let really = kernel.local_address(socket).unwrap_or(*address);
+            Ok((socket, Address::Tcp(really)))
+        }
+        Address::Unix(path) => Ok((kernel.listen_unix(path, Reach::Everybody)?, at.clone())),
+    }
 }
 
 /// What holds for the servers of the pool at that position.
@@ -306,6 +320,8 @@ pub(super) fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy
         },
         request_head: listener.limits.request_head,
         headers: listener.limits.headers,
+        body: listener.limits.body.unwrap_or(u64::MAX),
+        requests: listener.limits.requests_per_connection,
         tries: pool.retry.tries,
         client_is_tls: false,
         trusted_proxies: listener.trusted_proxies.clone(),
@@ -318,6 +334,14 @@ impl std::fmt::Display for StartError {
         let Self { address, error } = self;
         #[expect(clippy::wildcard_enum_match_arm, reason = "ErrorKind is open-ended")]
         let advice = match error.kind() {
+            io::ErrorKind::AddrInUse if matches!(address, Address::Unix(_)) => {
+                "stop what listens there, or remove what is no socket, or choose another --listen"
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
+                if matches!(address, Address::Unix(_)) =>
+            {
+                "choose a directory that is there and may be written to"
+            }
             io::ErrorKind::AddrInUse => "stop what listens there, or choose another --listen",
             io::ErrorKind::PermissionDenied => "choose a port above 1023, or run with the right",
             io::ErrorKind::AddrNotAvailable => "choose an address of this machine",

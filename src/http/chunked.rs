@@ -34,8 +34,10 @@ pub struct Chunked {
     left: u64,
     /// Sum of the chunk sizes so far.
     announced: u64,
+    /// The most that may come to.
+    most: u64,
     /// Bytes of extensions so far.
-    extensions: usize,
+    extensions: u32,
     trailers: Trailers,
 }
 
@@ -89,6 +91,7 @@ impl Chunked {
             stage: Stage::SizeLine,
             left: 0,
             announced: 0,
+            most: u64::MAX,
             extensions: 0,
             trailers: Trailers {
                 start: 0,
@@ -99,13 +102,22 @@ impl Chunked {
         }
     }
 
+    /// The same for a body of at most so many bytes of data: the size line of the chunk that would
+    /// exceed that is refused (413), and not passed on.
+    #[must_use]
+    pub const fn bounded(mut self, most: u64) -> Self {
+        self.most = most;
+        self
+    }
+
     /// Judges `bytes`, which begin where the last call stopped consuming, and leaves what is to be
     /// passed on in their place. Data goes through as it comes; what can be unfinished at the end
     /// of `bytes` is a size line, a line break or the trailer section, at most
     /// [`limits::CHUNK_LINE_BYTES_MAX`] + [`limits::TRAILER_BYTES_MAX`] in all.
     ///
     /// # Errors
-    /// 400 at the first byte that cannot be part of a chunked body, or beyond a limit. In a
+    /// 400 at the first byte that cannot be part of a chunked body, or beyond a limit; 413 where
+    /// the data is. In a
     /// response that is the backend's fault. The body cannot be continued after an error: what was
     /// passed on has no end, and must be cut off visibly.
     pub fn filter(&mut self, bytes: &mut [u8]) -> Result<Progress, Reject> {
@@ -149,8 +161,9 @@ impl Chunked {
         let Some(line) = line::read(rest)? else {
             return Ok(false);
         };
-        self.extensions += line.extension;
-        if self.extensions > limits::CHUNK_EXTENSION_BYTES_MAX {
+        let extension = u32::try_from(line.extension).unwrap_or(u32::MAX);
+        self.extensions = self.extensions.saturating_add(extension);
+        if self.extensions as usize > limits::CHUNK_EXTENSION_BYTES_MAX {
             return Err(Reason::ChunkExtensionsTooLarge);
         }
         if line.size == 0 {
@@ -163,6 +176,9 @@ impl Chunked {
             .checked_add(line.size)
             .filter(|sum| i64::try_from(*sum).is_ok())
             .ok_or(Reason::ChunkSizeInvalid)?;
+        if self.announced > self.most {
+            return Err(Reason::BodyTooLarge);
+        }
         self.left = line.size;
         self.stage = Stage::Data;
         if self.keep == Keep::Framing {

@@ -11,6 +11,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 
+use crate::base::NO_ADDRESS;
 use crate::base::planted::Bug;
 use crate::base::planted::planted;
 use crate::http::Framing;
@@ -26,7 +27,8 @@ use crate::limits;
 /// What a forwarded request says about the way it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Forward<'a> {
-    /// Who asked.
+    /// Who asked; [`NO_ADDRESS`] has none and is left out, or `unknown` where there is a word for
+    /// that (RFC 7239 section 6.2).
     pub client: IpAddr,
     /// `http` or `https`, as the client spoke to us.
     pub scheme: &'a str,
@@ -296,7 +298,11 @@ fn forwarded(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Forw
     let is_v6 = forward.client.to_canonical().is_ipv6();
     // Section 6: an IPv6 address is in brackets, and so in quotes.
     out.extend_from_slice(if is_v6 { b"\"[" } else { b"" });
-    address(out, forward.client);
+    if forward.client == NO_ADDRESS {
+        out.extend_from_slice(b"unknown");
+    } else {
+        address(out, forward.client);
+    }
     out.extend_from_slice(if is_v6 { b"]\"" } else { b"" });
     out.extend_from_slice(b";proto=");
     out.extend_from_slice(forward.scheme.as_bytes());
@@ -311,7 +317,9 @@ fn forwarded(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Forw
 }
 
 fn x_forwarded(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Forward<'_>) {
+    let before = out.len();
     out.extend_from_slice(b"X-Forwarded-For: ");
+    let empty = out.len();
     if forward.trusted && head.cuts.has(Cut::ForwardedFor) {
         for (start, end, cut) in head.cuts.iter() {
             if cut == Cut::ForwardedFor {
@@ -319,8 +327,15 @@ fn x_forwarded(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Fo
             }
         }
     }
-    address(out, forward.client);
-    out.extend_from_slice(CRLF);
+    if forward.client != NO_ADDRESS {
+        address(out, forward.client);
+        out.extend_from_slice(CRLF);
+    } else if out.len() == empty {
+        out.truncate(before);
+    } else {
+        out.truncate(out.len() - b", ".len());
+        out.extend_from_slice(CRLF);
+    }
     if !(forward.trusted && head.cuts.has(Cut::ForwardedProto)) {
         out.extend_from_slice(b"X-Forwarded-Proto: ");
         out.extend_from_slice(forward.scheme.as_bytes());

@@ -59,7 +59,7 @@ impl Kind {
 /// A message that is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Reject {
-    /// What the client is told: 400, 405, 414, 417, 431, 501, 502 or 505.
+    /// What the client is told: 400, 405, 413, 414, 417, 431, 501, 502 or 505.
     pub status: u16,
     /// What was wrong.
     pub reason: Reason,

@@ -48,6 +48,8 @@ pub enum Reason {
     TooManyHeaders,
     /// Fields to be removed are scattered over more places than a head needs.
     TooManyHopFields,
+    /// The body is over its limit.
+    BodyTooLarge,
     /// A field line that begins with whitespace.
     ObsFold,
     /// Whitespace between a field's name and its colon.
@@ -148,7 +150,7 @@ const fn row(reason: Reason, status: u16, code: &'static str, why: &'static str)
 }
 
 #[rustfmt::skip]
-const ROWS: [Row; 47] = [
+const ROWS: [Row; 48] = [
     row(Reason::Malformed, 400, "malformed", "the head is not HTTP/1.1"),
     row(Reason::BareLf, 400, "bare_lf", "a line ended in LF without CR"),
     row(Reason::BareCr, 400, "bare_cr", "a CR was not followed by LF"),
@@ -172,6 +174,7 @@ const ROWS: [Row; 47] = [
     row(Reason::HeadTooLarge, 431, "head_too_large", "the head is too large"),
     row(Reason::TooManyHeaders, 431, "too_many_headers", "too many fields in the head"),
     row(Reason::TooManyHopFields, 431, "too_many_hop_fields", "too many fields for this hop alone"),
+    row(Reason::BodyTooLarge, 413, "body_too_large", "the body is too large"),
     row(Reason::ObsFold, 400, "obs_fold", "a folded or indented field line"),
     row(Reason::SpaceBeforeColon, 400, "space_before_colon", "whitespace before a field's colon"),
     row(Reason::EmptyName, 400, "empty_name", "a field without a name"),
@@ -229,7 +232,7 @@ mod tests {
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), Reason::COUNT);
-        let known = [400, 405, 414, 417, 431, 501, 505];
+        let known = [400, 405, 413, 414, 417, 431, 501, 505];
         assert!(Reason::all().all(|reason| known.contains(&reason.status())));
         assert!(Reason::all().all(|reason| !reason.why().ends_with('.')));
     }

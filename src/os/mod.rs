@@ -6,8 +6,9 @@
 //!
 //! What a verb costs in system calls (Linux): `accept` is `accept4` and one `epoll_ctl`;
 //! `connect` is `socket`, one `setsockopt`, `connect` and one `epoll_ctl`; `read`, `write`,
-//! `finish` and `close` are one each. Nothing is ever deregistered: closing the last descriptor
-//! of a socket takes it out of the epoll set (epoll(7), question 6), and none is ever duplicated.
+//! `finish` and `close` are one each. No connection is ever deregistered: closing the last
+//! descriptor of a socket takes it out of the epoll set (epoll(7), question 6), and none of theirs
+//! is ever duplicated.
 //!
 //! SIGPIPE cannot kill us: Rust's runtime ignores it before `main`, and the standard library
 //! sends with `MSG_NOSIGNAL` besides, so a write to a dead peer is `EPIPE`.
@@ -30,6 +31,8 @@ use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +60,7 @@ use crate::base::planted::planted;
 use crate::base::time::Moment;
 use crate::engine::kernel::Kernel;
 use crate::engine::kernel::News;
+use crate::engine::kernel::Reach;
 use crate::engine::kernel::Ready;
 use crate::engine::kernel::Vitals;
 use crate::engine::kernel::Word;
@@ -65,6 +69,7 @@ use mailbox::Mailbox;
 use reader::Reader;
 use resolver::Resolver;
 use signals::Signals;
+use sockets::Entry;
 use sockets::IN_PROGRESS;
 use sockets::NOWHERE;
 use sockets::fresh;
@@ -93,6 +98,7 @@ pub struct MioKernel {
     reader: Option<Reader>,
     mailbox: Option<Mailbox>,
     signals: Option<Signals>,
+    doors: files::Doors,
     pen: Option<Pen>,
     started: Instant,
 }
@@ -115,6 +121,7 @@ impl MioKernel {
             reader: None,
             mailbox: None,
             signals: None,
+            doors: files::Doors::default(),
             pen: None,
             started: clock(),
         })
@@ -214,6 +221,14 @@ impl MioKernel {
         Ok(Socket(key))
     }
 
+    /// Of a connection, whichever kind it is.
+    fn descriptor(&self, socket: Socket) -> io::Result<BorrowedFd<'_>> {
+        match self.sockets.get(socket.0) {
+            Some(Entry::Local(stream)) => Ok(stream.as_fd()),
+            _ => self.stream(socket).map(AsFd::as_fd),
+        }
+    }
+
     fn stream(&self, socket: Socket) -> io::Result<&TcpStream> {
         match self.sockets.get(socket.0) {
             Some(Entry::Stream(stream)) => Ok(stream),
@@ -296,28 +311,16 @@ impl Kernel for MioKernel {
     }
 
     fn listen(&mut self, at: SocketAddr) -> io::Result<Socket> {
-        let socket = fresh(at)?;
-        // A restarted program must get its address back although connections of the old one
-        // linger in TIME_WAIT.
-        socket.set_reuse_address(true)?;
-        if self.mailbox.is_some() {
-            socket.set_reuse_port(true)?;
-        }
-        if at.is_ipv6() {
-            // Otherwise `[::]:80` would take `0.0.0.0:80` too, or not, by a sysctl's mood.
-            socket.set_only_v6(true)?;
-        }
-        // Accepted sockets inherit it, which saves a system call for each of them.
-        socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_notsent_lowat(limits::UNSENT_BYTES_MAX)?;
-        socket.bind(&at.into())?;
-        socket.listen(limits::BACKLOG)?;
-        let listener: std::net::TcpListener = socket.into();
+        let listener = sockets::listen(at, self.mailbox.is_some())?;
         self.admit(Entry::Listener(TcpListener::from_std(listener)))
     }
 
-    fn listen_unix(&mut self, at: &Path) -> io::Result<Socket> {
-        let file = files::FileListener::open(at)?;
+    fn listen_unix(&mut self, at: &Path, reach: Reach) -> io::Result<Socket> {
+        // Other loops join it; in this one it would be two things at once.
+        if self.sockets.iter().any(|(_, entry)| entry.is_at(at)) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        let file = self.doors.open(at, reach)?;
         self.admit(Entry::File(file))
     }
 
@@ -422,7 +425,10 @@ impl Kernel for MioKernel {
     }
 
     fn close(&mut self, socket: Socket) {
-        self.sockets.remove(socket.0);
+        if let Some(Entry::File(mut file)) = self.sockets.remove(socket.0) {
+            // Another loop may have a descriptor of it, and ours would go on waking this one.
+            let _ = self.poll.registry().deregister(&mut file.listener);
+        }
     }
 
     fn abort(&mut self, socket: Socket) {
@@ -437,29 +443,20 @@ impl Kernel for MioKernel {
     }
 
     fn fill(&mut self, from: Socket, pipe: Pipe, most: usize) -> io::Result<usize> {
-        let stream = self.stream(from)?;
+        let from = self.descriptor(from)?;
         let ends = self.pipes.get(pipe.0).ok_or_else(stale)?;
-        uninterrupted(|| ends.fill(stream, most))
+        uninterrupted(|| ends.fill(from, most))
     }
 
     fn pour(&mut self, pipe: Pipe, to: Socket, most: usize) -> io::Result<usize> {
-        let stream = self.stream(to)?;
+        let to = self.descriptor(to)?;
         let ends = self.pipes.get(pipe.0).ok_or_else(stale)?;
-        uninterrupted(|| ends.pour(stream, most))
+        uninterrupted(|| ends.pour(to, most))
     }
 
     fn burst(&mut self, pipe: Pipe) {
         self.pipes.remove(pipe.0);
     }
-}
-
-/// What a number stands for. Dropping it closes the descriptor.
-#[derive(Debug)]
-enum Entry {
-    Listener(TcpListener),
-    Stream(TcpStream),
-    File(files::FileListener),
-    Local(mio::net::UnixStream),
 }
 
 /// The one place where the clock is read.

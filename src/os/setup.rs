@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mio::Waker;
 
 use super::MioKernel;
+use super::files::Doors;
 use super::mailbox::Mailbox;
 use super::reader::Errand;
 use super::reader::Reader;
@@ -59,8 +60,10 @@ impl MioKernel {
     pub fn introduce(kernels: &mut [Self]) -> io::Result<()> {
         let wakers = kernels.iter_mut().map(Self::waker);
         let mailboxes = Mailbox::all(wakers.collect::<io::Result<_>>()?);
+        let doors = Doors::default();
         for (kernel, mailbox) in kernels.iter_mut().zip(mailboxes) {
             kernel.mailbox = Some(mailbox);
+            kernel.doors = doors.clone();
         }
         Ok(())
     }

@@ -59,6 +59,8 @@ pub struct Exchange {
     /// The request that has just ended.
     pub(super) record: Option<Record>,
     pub(super) life: Life,
+    /// Requests so far.
+    pub(super) requests: u32,
 }
 
 /// Where the connection is in its life.
@@ -200,6 +202,7 @@ impl Exchange {
             account: None,
             record: None,
             life: Life::New,
+            requests: 0,
         }
     }
 

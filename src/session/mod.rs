@@ -329,6 +329,7 @@ impl Session {
     pub fn abandoned(&mut self, outcome: Outcome) -> Option<Record> {
         let account = match self {
             Self::Exchange(exchange) => exchange.account.take()?,
+            Self::Tunnel(tunnel) if !tunnel.has_begun() => return None,
             Self::Tunnel(_) => Record {
                 method: Method::Other,
                 status: 0,

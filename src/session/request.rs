@@ -23,6 +23,7 @@ use crate::base::planted::planted;
 use crate::base::time::Moment;
 use crate::config::Forwarded;
 use crate::http::Framing;
+use crate::http::Kind;
 use crate::http::Reason;
 use crate::http::Reject;
 use crate::http::Version;
@@ -105,24 +106,34 @@ impl Exchange {
                 if self.up.room() > 0 {
                     return;
                 }
-                Err(too_large(Reason::HeadTooLarge))
+                Err(Kind::Request.reject(Reason::HeadTooLarge))
             }
             Ok(Some(end)) => {
                 let lead = scan.lead();
                 self.up.skip(lead);
                 let length = end - lead;
-                match head::request(&self.up.unjudged()[..length]) {
-                    Ok(head) if usize::from(head.fields) > self.policy.headers => {
-                        Err(too_large(Reason::TooManyHeaders))
-                    }
-                    judged => judged.map(|head| (head, length)),
-                }
+                head::request(&self.up.unjudged()[..length])
+                    .and_then(|head| self.bounded(head))
+                    .map(|head| (head, length))
             }
             Err(reject) => Err(reject),
         };
         match judged {
             Ok((head, length)) => self.begin(head, length),
             Err(reject) => self.refuse(reject, scratch),
+        }
+    }
+
+    /// What cannot be known of a head before it is read.
+    fn bounded(&self, head: head::RequestHead) -> Result<head::RequestHead, Reject> {
+        if usize::from(head.fields) > self.policy.headers {
+            return Err(Kind::Request.reject(Reason::TooManyHeaders));
+        }
+        match head.framing {
+            Framing::Length(length) if length > self.policy.body => {
+                Err(Kind::Request.reject(Reason::BodyTooLarge))
+            }
+            Framing::None | Framing::UntilClose | Framing::Length(_) | Framing::Chunked => Ok(head),
         }
     }
 
@@ -139,8 +150,11 @@ impl Exchange {
         let sending = match head.framing {
             Framing::None | Framing::UntilClose | Framing::Length(0) => Sending::Whole,
             Framing::Length(length) => Sending::Length(length),
-            Framing::Chunked => Sending::Chunked(Chunked::new(ChunkKeep::Framing)),
+            Framing::Chunked => {
+                Sending::Chunked(Chunked::new(ChunkKeep::Framing).bounded(self.policy.body))
+            }
         };
+        self.requests = self.requests.saturating_add(1);
         self.account = Some(Record {
             method: head.method,
             status: 0,
@@ -161,6 +175,7 @@ impl Exchange {
             tries: 0,
             persistent: head.persistent
                 && head.upgrade != Upgrade::Wanted
+                && self.requests != self.policy.requests
                 && self.life != Life::Last,
             replayable: idempotent || planted(Bug::PostRetried),
         };
@@ -414,13 +429,6 @@ impl Exchange {
             },
             Phase::Wanting(_) | Phase::Redialling | Phase::Switched | Phase::Over(_) => {}
         }
-    }
-}
-
-const fn too_large(reason: Reason) -> Reject {
-    Reject {
-        status: 431,
-        reason,
     }
 }
 

@@ -56,6 +56,18 @@ impl Can {
         Self(self.0 | (stuck as u16) << (7 + side.index()))
     }
 
+    /// With a client that has yet to agree on TLS, or not.
+    #[must_use]
+    pub const fn with_greeting(self, going_on: bool) -> Self {
+        Self(self.0 | (going_on as u16) << 9)
+    }
+
+    /// TLS with the client is still being agreed on; reading goes on with that.
+    #[must_use]
+    pub const fn greeting(self) -> bool {
+        self.0 >> 9 & 1 == 1
+    }
+
     /// A read from `side` may give something.
     #[must_use]
     pub const fn read(self, side: Side) -> bool {
@@ -286,6 +298,10 @@ pub struct Policy {
     pub request_head: usize,
     /// Fields of a request head, at most [`limits::HEADERS_MAX`] (431).
     pub headers: usize,
+    /// Bytes of a request body (413).
+    pub body: u64,
+    /// Requests of one connection; 0 for as many as the client likes.
+    pub requests: u32,
     /// How many servers one request may be sent to, at most.
     pub tries: u32,
     /// True if clients come over TLS.
@@ -312,6 +328,8 @@ impl Default for Policy {
             timeouts: Timeouts::default(),
             request_head: limits::HEAD_BYTES_MAX,
             headers: limits::HEADERS_MAX,
+            body: u64::MAX,
+            requests: 0,
             tries: 1,
             client_is_tls: false,
             forwarded: config::Forwarded::default(),

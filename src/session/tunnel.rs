@@ -29,6 +29,8 @@ pub struct Tunnel {
     pub(super) up: Half,
     pub(super) down: Half,
     phase: Phase,
+    /// There is nothing, or nothing more, to be agreed on with the client.
+    greeted: bool,
     /// When the phase began, or a byte last moved.
     mark: Moment,
     pub(super) incident: Option<Incident>,
@@ -38,6 +40,8 @@ pub struct Tunnel {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// TLS with the client is being agreed on: nobody is troubled before that.
+    Greeting,
     /// A server is wanted.
     Wanting,
     /// The engine is dialling.
@@ -52,11 +56,17 @@ impl Tunnel {
     /// For a client that has just connected.
     #[must_use]
     pub fn new(policy: Rc<Policy>, now: Moment) -> Self {
+        let phase = if policy.client_is_tls {
+            Phase::Greeting
+        } else {
+            Phase::Wanting
+        };
         Self {
             policy,
             up: Half::default(),
             down: Half::default(),
-            phase: Phase::Wanting,
+            greeted: phase != Phase::Greeting,
+            phase,
             mark: now,
             incident: None,
             record: None,
@@ -74,6 +84,7 @@ impl Tunnel {
             up,
             down,
             phase: Phase::Running,
+            greeted: true,
             mark: now,
             incident: None,
             record: None,
@@ -82,7 +93,10 @@ impl Tunnel {
 
     pub(super) fn next(&mut self, can: Can) -> Step {
         match self.phase {
-            Phase::Wanting => {
+            Phase::Greeting if can.greeting() && can.read(Side::Client) => Step::Read(Side::Client),
+            Phase::Greeting if can.greeting() => Step::Wait,
+            Phase::Greeting | Phase::Wanting => {
+                self.greeted = true;
                 self.phase = Phase::Dialling;
                 Step::Dial(Wish::Fresh)
             }
@@ -137,6 +151,7 @@ impl Tunnel {
         let timeouts = &self.policy.timeouts;
         match self.phase {
             Phase::Wanting | Phase::Redialling | Phase::Over(_) => None,
+            Phase::Greeting => Some(self.mark + timeouts.client.head),
             Phase::Dialling => Some(self.mark + timeouts.server.connect),
             Phase::Running => Some(self.mark + deadline::tunnel(timeouts)),
         }
@@ -203,6 +218,8 @@ impl Tunnel {
             return;
         }
         self.phase = Phase::Over(match side {
+            // It got nothing yet that could look whole, but maybe a word about what is wrong.
+            Side::Client if self.phase == Phase::Greeting => Outcome::Done,
             Side::Client => Outcome::ClientGone,
             Side::Server => Outcome::Cut(fault),
         });
@@ -218,6 +235,11 @@ impl Tunnel {
         self.phase = Phase::Over(Outcome::NoServer(why));
     }
 
+    /// Whether TLS with the client is agreed on, if there is any: a tunnel that counts.
+    pub(super) fn has_begun(&self) -> bool {
+        self.greeted
+    }
+
     pub(super) const fn touch(&mut self, now: Moment) {
         self.mark = now;
     }
@@ -228,6 +250,7 @@ impl Tunnel {
         }
         self.mark = now;
         self.phase = match self.phase {
+            Phase::Greeting => Phase::Over(Outcome::Idle),
             Phase::Dialling => Phase::Redialling,
             Phase::Running => Phase::Over(Outcome::TunnelIdle),
             other @ (Phase::Wanting | Phase::Redialling | Phase::Over(_)) => other,
@@ -239,6 +262,8 @@ impl Tunnel {
 mod tests {
     use super::*;
     use crate::base::buffer::Pool;
+    use crate::config::ClientTimeouts;
+    use crate::session::Timeouts;
 
     #[test]
     fn a_last_word_is_read_from_a_server_that_takes_no_more() {
@@ -269,6 +294,37 @@ mod tests {
         assert_eq!(tunnel.next(all), Step::Finish(Side::Client));
         tunnel.finished(Side::Client, Moment(4));
         assert_eq!(tunnel.next(all), Step::End(Outcome::Done));
+    }
+
+    #[test]
+    fn nobody_is_dialled_before_tls_is_agreed_on() {
+        let policy = Policy {
+            client_is_tls: true,
+            timeouts: Timeouts {
+                client: ClientTimeouts::default(),
+                ..Timeouts::default()
+            },
+            ..Policy::default()
+        };
+        let head = policy.timeouts.client.head;
+        let policy = Rc::new(policy);
+        let greeting = Can::NOTHING.with_greeting(true);
+        let mut tunnel = Tunnel::new(Rc::clone(&policy), Moment(5));
+        assert_eq!(tunnel.next(greeting), Step::Wait);
+        let more = greeting.with_read(Side::Client, true);
+        assert_eq!(tunnel.next(more), Step::Read(Side::Client));
+        assert_eq!(tunnel.deadline(), Some(Moment(5) + head));
+        assert!(!tunnel.has_begun());
+        assert_eq!(tunnel.next(Can::NOTHING), Step::Dial(Wish::Fresh));
+        assert!(tunnel.has_begun());
+
+        let mut slow = Tunnel::new(Rc::clone(&policy), Moment(5));
+        slow.expired(Moment(5) + head);
+        assert_eq!(slow.next(greeting), Step::End(Outcome::Idle));
+        let mut stranger = Tunnel::new(policy, Moment(5));
+        let fault = Fault::Tls(crate::base::TlsFault::Protocol);
+        stranger.broke(Side::Client, Way::Reading, fault);
+        assert_eq!(stranger.next(greeting), Step::End(Outcome::Done));
     }
 
     #[test]

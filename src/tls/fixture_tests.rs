@@ -10,7 +10,10 @@ use rcgen::IsCa;
 use rcgen::KeyPair;
 
 use crate::tls::ClientTls;
+use crate::tls::Credential;
+use crate::tls::Identity;
 use crate::tls::ServerTls;
+use crate::tls::TlsSetupError;
 
 /// A private authority.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -50,15 +53,23 @@ pub(crate) fn pair(name: &str) -> (ClientTls, ServerTls) {
     let (certificate, key) = authority.issue(name);
     (
         ClientTls::new(Some(authority.pem().as_bytes()), true).unwrap(),
-        ServerTls::new(certificate.as_bytes(), key.as_bytes()).unwrap(),
+        server(&certificate, &key).unwrap(),
     )
+}
+
+/// A server with that certificate.
+pub(crate) fn server(certificate: &str, key: &str) -> Result<ServerTls, TlsSetupError> {
+    let credential = Credential::read(certificate.as_bytes(), key.as_bytes())?;
+    Ok(ServerTls::new(&Identity::new(&[credential], None)?))
 }
 
 /// The same, with a server that sends so many tickets after each handshake.
 pub(crate) fn pair_with_tickets(name: &str, count: usize) -> (ClientTls, ServerTls) {
     let authority = Authority::new();
     let (certificate, key) = authority.issue(name);
-    let mut config = ServerTls::settings(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let credential = Credential::read(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let identity = Identity::new(&[credential], None).unwrap();
+    let mut config = (*identity.config()).clone();
     config.send_tls13_tickets = count;
     (
         ClientTls::new(Some(authority.pem().as_bytes()), true).unwrap(),

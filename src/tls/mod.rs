@@ -7,7 +7,10 @@
 //! for the dates in certificates and its random source for keys; nothing else is ambient.
 
 pub mod channel;
+mod doorman;
+mod identity;
 pub mod machine;
+mod pem;
 
 use std::fmt;
 use std::rc::Rc;
@@ -29,14 +32,20 @@ use rustls::crypto;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::UnixTime;
-use rustls::pki_types::pem::PemObject;
 
 use crate::limits;
 use channel::Channel;
+use doorman::Doorman;
 use machine::Machine;
+use pem::ALPN_HTTP_1_1;
+use pem::add_roots;
+
+pub use identity::Credential;
+pub use identity::Identity;
+pub use identity::Lapse;
+pub use pem::TlsSetupError;
 
 /// How to speak TLS to servers: whom to trust, and the sessions that can be resumed. One serves
 /// all backends of a pool; cloning it is cheap and shares the sessions, which are kept by server
@@ -180,44 +189,38 @@ fn settings(extra_ca_pem: Option<&[u8]>, verify: bool) -> Result<ClientConfig, T
     Ok(config)
 }
 
-/// How to speak TLS to clients: one certificate chain and its key, for all names.
+/// How to speak TLS to clients. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     source: Rc<dyn Source>,
+    /// `None` for machines from elsewhere.
+    identity: Option<Identity>,
 }
 
 impl ServerTls {
-    /// The chain in `certificate_pem`, leaf first, with the key in `key_pem` (PKCS#8, PKCS#1 or
-    /// SEC1). Clients resume with tickets whose key turns over every six hours.
-    ///
-    /// # Errors
-    /// If there is no certificate or key, one cannot be read, or they do not belong together.
-    pub fn new(certificate_pem: &[u8], key_pem: &[u8]) -> Result<Self, TlsSetupError> {
-        let config = Self::settings(certificate_pem, key_pem)?;
-        Ok(Self::simulated(Rc::new(Arc::new(config))))
-    }
-
-    fn settings(certificate_pem: &[u8], key_pem: &[u8]) -> Result<ServerConfig, TlsSetupError> {
-        let chain = certificates(certificate_pem)?;
-        let key = private_key(key_pem)?;
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(rustls::ALL_VERSIONS)
-            .map_err(TlsSetupError::library)?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|error| TlsSetupError::BadKey {
-                reason: error.to_string(),
-            })?;
-        config.alpn_protocols = vec![ALPN_HTTP_1_1.to_vec()];
-        config.ticketer = ring::Ticketer::new().map_err(TlsSetupError::library)?;
-        Ok(config)
+    /// As somebody.
+    #[must_use]
+    pub fn new(identity: &Identity) -> Self {
+        Self {
+            source: Rc::new(identity.config()),
+            identity: Some(identity.clone()),
+        }
     }
 
     /// For tests only: machines from elsewhere, be it the library set up in another way or no
     /// TLS at all.
     #[must_use]
     pub fn simulated(source: Rc<dyn Source>) -> Self {
-        Self { source }
+        Self {
+            source,
+            identity: None,
+        }
+    }
+
+    /// Whether it is somebody who was made from the same certificates.
+    #[must_use]
+    pub fn is_like(&self, identity: &Identity) -> bool {
+        self.identity.as_ref() == Some(identity)
     }
 
     /// The server's end of a connection that a client has opened.
@@ -234,7 +237,7 @@ impl Source for Arc<ServerConfig> {
         let mut connection =
             ServerConnection::new(Self::clone(self)).map_err(TlsSetupError::library)?;
         connection.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
-        Ok(Box::new(Connection::Server(connection)))
+        Ok(Box::new(Doorman::new(Connection::Server(connection))))
     }
 }
 
@@ -248,63 +251,6 @@ pub trait Source: fmt::Debug {
     /// If the name is no name, or the machine cannot be made.
     fn machine(&self, server_name: &str) -> Result<Box<dyn Machine>, TlsSetupError>;
 }
-
-/// Why TLS could not be set up from what the user gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TlsSetupError {
-    /// The PEM text holds no certificate.
-    NoCertificate,
-    /// One certificate of the PEM text cannot be read.
-    BadCertificate {
-        /// Which, counted from 1.
-        position: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The PEM text holds no private key.
-    NoKey,
-    /// The private key cannot be read or used, or belongs to another certificate.
-    BadKey {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The server's name is neither a DNS name nor an IP address.
-    BadServerName,
-    /// The library could not start, for want of randomness or by a bug of ours.
-    Library {
-        /// In its words.
-        reason: String,
-    },
-}
-
-impl TlsSetupError {
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the shape that map_err wants"
-    )]
-    fn library(error: rustls::Error) -> Self {
-        Self::Library {
-            reason: error.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for TlsSetupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoCertificate => f.write_str("no certificate in the PEM text"),
-            Self::BadCertificate { position, reason } => {
-                write!(f, "certificate {position} of the PEM text: {reason}")
-            }
-            Self::NoKey => f.write_str("no private key in the PEM text"),
-            Self::BadKey { reason } => write!(f, "the private key: {reason}"),
-            Self::BadServerName => f.write_str("neither a DNS name nor an IP address"),
-            Self::Library { reason } => write!(f, "TLS: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for TlsSetupError {}
 
 /// Takes every certificate, which leaves the connection open to whoever sits in between. The
 /// signatures are checked all the same: to show a certificate without its key is a bug, not
@@ -348,44 +294,6 @@ impl ServerCertVerifier for AnyCertificate {
         self.algorithms.supported_schemes()
     }
 }
-
-fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
-    let mut found = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(text) {
-        found.push(certificate.map_err(|error| TlsSetupError::BadCertificate {
-            position: found.len() + 1,
-            reason: error.to_string(),
-        })?);
-    }
-    if found.is_empty() {
-        return Err(TlsSetupError::NoCertificate);
-    }
-    Ok(found)
-}
-
-fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
-    let key = PrivateKeyDer::pem_slice_iter(text).next();
-    key.ok_or(TlsSetupError::NoKey)?
-        .map_err(|error| TlsSetupError::BadKey {
-            reason: error.to_string(),
-        })
-}
-
-fn add_roots(roots: &mut RootCertStore, text: &[u8]) -> Result<(), TlsSetupError> {
-    for (index, certificate) in certificates(text)?.into_iter().enumerate() {
-        roots
-            .add(certificate)
-            .map_err(|error| TlsSetupError::BadCertificate {
-                position: index + 1,
-                reason: error.to_string(),
-            })?;
-    }
-    Ok(())
-}
-
-/// RFC 7301 section 6. A server that wants none of the protocols offered must refuse, so only
-/// what we speak is offered.
-const ALPN_HTTP_1_1: &[u8] = b"http/1.1";
 
 #[cfg(test)]
 pub(crate) mod fixture_tests;

@@ -17,6 +17,9 @@ use super::channel::Outcome;
 use super::fixture_tests::Authority;
 use super::fixture_tests::pair;
 use super::fixture_tests::pem;
+use super::fixture_tests::server as served;
+use super::pem::certificates;
+use super::pem::private_key;
 use super::*;
 use crate::base::Fault;
 use crate::base::TlsFault;
@@ -299,7 +302,7 @@ fn certificates_are_checked_for_issuer_name_and_date() {
     let authority = Authority::new();
     let trusting = ClientTls::new(Some(authority.pem().as_bytes()), true).unwrap();
     let (certificate, key) = authority.issue("origin.test");
-    let server = ServerTls::new(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let server = served(&certificate, &key).unwrap();
     let refused = Fault::Tls(TlsFault::Certificate);
 
     let (fault, why) = certificate_fault(&trusting, &server, "other.test");
@@ -314,7 +317,7 @@ fn certificates_are_checked_for_issuer_name_and_date() {
     let mut params = CertificateParams::new(["origin.test".to_owned()]).unwrap();
     params.not_after = date_time_ymd(2001, 1, 1);
     let (certificate, key) = authority.issue_with(params);
-    let expired = ServerTls::new(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let expired = served(&certificate, &key).unwrap();
     let (fault, why) = certificate_fault(&trusting, &expired, "origin.test");
     assert_eq!(fault, refused);
     assert!(why.contains("expired"), "{why}");
@@ -409,11 +412,11 @@ fn bad_files_are_told_apart() {
             "{error}"
         );
     }
-    let error = ServerTls::new(certificate.as_bytes(), b"").unwrap_err();
+    let error = served(&certificate, "").unwrap_err();
     assert_eq!(error, TlsSetupError::NoKey);
-    let error = ServerTls::new(key.as_bytes(), key.as_bytes()).unwrap_err();
+    let error = served(&key, &key).unwrap_err();
     assert_eq!(error, TlsSetupError::NoCertificate);
-    let error = ServerTls::new(certificate.as_bytes(), foreign_key.as_bytes()).unwrap_err();
+    let error = served(&certificate, &foreign_key).unwrap_err();
     assert!(matches!(error, TlsSetupError::BadKey { .. }), "{error}");
 }
 

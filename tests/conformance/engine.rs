@@ -261,6 +261,7 @@ fn heads_may_be_as_long_as_configured() {
         let limits = Limits {
             request_head: allowed,
             headers: 20,
+            ..Limits::default()
         };
         let mut world = World::with(1, 0, Span::millis(1), limits);
         for (head_bytes, fields, status) in [
@@ -287,6 +288,86 @@ fn heads_may_be_as_long_as_configured() {
                 oracle::judge(&twice, &record).unwrap();
             }
         }
+    }
+}
+
+/// Whatever is too much is refused before the backend sees the end of it, however it is cut.
+#[test]
+fn bodies_may_be_as_long_as_configured() {
+    let limits = Limits {
+        body: Some(10),
+        ..Limits::default()
+    };
+    let mut world = World::with(1, 0, Span::millis(1), limits);
+    for (framing, is_too_much) in [
+        ("Content-Length: 10\r\n\r\n0123456789", false),
+        ("Content-Length: 11\r\n\r\n0123456789a", true),
+        ("Content-Length: 9223372036854775807\r\n\r\n0", true),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n",
+            false,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n6\r\n56789a\r\n0\r\n\r\n",
+            true,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n",
+            true,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n0",
+            true,
+        ),
+    ] {
+        for split in [Split::Whole, Split::Bytes, Split::Random(1)] {
+            let origin = Origin {
+                answer: b"",
+                ending: Ending::Stays,
+                early: false,
+                plain: 0,
+                split,
+            };
+            let sent = format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}");
+            let record = world.carry(&split.pieces(sent.as_bytes()), &origin);
+            let refused = record.refusals.first().map(|(status, _)| *status);
+            assert_eq!(
+                refused,
+                is_too_much.then_some(413),
+                "{framing:?}, {split:?}"
+            );
+            let got = record.answers.len();
+            assert_eq!(got, usize::from(!is_too_much), "{framing:?}, {split:?}");
+            for connection in record.connections.iter().filter(|_| is_too_much) {
+                let seen = &connection.received;
+                assert!(!seen.ends_with(b"\r\n0\r\n\r\n"), "{framing:?}, {split:?}");
+                assert!(framing.starts_with("Transfer") || seen.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn connections_carry_as_many_requests_as_configured() {
+    let limits = Limits {
+        requests_per_connection: 2,
+        ..Limits::default()
+    };
+    let mut world = World::with(1, 0, Span::millis(1), limits);
+    for split in [Split::Whole, Split::Bytes, Split::Random(1)] {
+        let origin = Origin {
+            answer: b"",
+            ending: Ending::Stays,
+            early: false,
+            plain: 0,
+            split,
+        };
+        let sent = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3);
+        let record = world.carry(&split.pieces(&sent), &origin);
+        assert_eq!(record.answers.len(), 2, "{split:?}");
+        let said = String::from_utf8_lossy(&record.to_client);
+        assert_eq!(said.matches("Connection: close\r\n").count(), 1, "{said}");
+        assert!(!record.reset, "{split:?}");
     }
 }
 

@@ -331,7 +331,7 @@ const HEADS: [(u16, &str); 24] = [
 ];
 
 /// Fields that must be refused, and how.
-const FIELDS: [(u16, &str); 16] = [
+const FIELDS: [(u16, &str); 17] = [
     (400, "Content-Length: +5"),
     (400, "Content-Length: 0x5"),
     (400, "Content-Length: 5, 5"),
@@ -356,5 +356,6 @@ const FIELDS: [(u16, &str); 16] = [
     (400, "Transfer-Encoding : chunked\r\n\r\n0"),
     (501, "Transfer-Encoding: gzip, chunked\r\n\r\n0"),
     (501, "Transfer-Encoding: xchunked\r\n\r\n0"),
+    (413, "Content-Length: 1073741825"),
     (417, "Expect: 200-ok\r\nContent-Length: 5"),
 ];

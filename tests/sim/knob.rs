@@ -51,6 +51,8 @@ pub(crate) enum Knob {
     ConnectMillis,
     ResponseMillis,
     ServerReadMillis,
+    /// After how many requests a connection ends; 0 for never.
+    Requests,
 }
 
 /// Each knob and where it stands usually.
@@ -81,9 +83,10 @@ const USUAL: [(Knob, u64); COUNT] = [
     (Knob::ConnectMillis, 5_000),
     (Knob::ResponseMillis, 60_000),
     (Knob::ServerReadMillis, 60_000),
+    (Knob::Requests, 0),
 ];
 
-const COUNT: usize = Knob::ServerReadMillis as usize + 1;
+const COUNT: usize = Knob::Requests as usize + 1;
 
 /// Where all knobs stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,8 +159,11 @@ impl Knobs {
             set(Knob::ProbeTimeoutMillis, 1_000, 200, 2_000, random);
             set(Knob::Descriptors, 150, 8, 32, random);
             set(Knob::Quit, 200, 1, 1, random);
+            // What was sent behind the last one is not answered: where nothing goes wrong all is.
+            set(Knob::Requests, 200, 1, 5, random);
             set(Knob::DrainMillis, 300, 0, 3_000, random);
-            for (knob, usual) in &USUAL[Knob::HeadMillis as usize..] {
+            for (knob, usual) in &USUAL[Knob::HeadMillis as usize..=Knob::ServerReadMillis as usize]
+            {
                 set(*knob, 500, 1_000, (*usual).min(60_000), random);
             }
             // What hangs there hangs for an hour otherwise.
@@ -182,6 +188,9 @@ impl Knobs {
             write: self.span(Knob::WriteMillis),
             tunnel: self.span(Knob::TunnelMillis),
         };
+        listener.limits.requests_per_connection = self.count(Knob::Requests);
+        // Nobody sends that much; attackers say that they will.
+        listener.limits.body = Some(BODY_BYTES);
         let pool = &mut config.pools[0];
         pool.timeouts = ServerTimeouts {
             connect: self.span(Knob::ConnectMillis),
@@ -211,6 +220,9 @@ impl Knobs {
         };
     }
 }
+
+/// Bytes of a body that are too many if there is one more.
+const BODY_BYTES: u64 = 1 << 30;
 
 /// Room for all that is ever sent at once.
 pub(crate) const ROOMY: u64 = 4 << 20;

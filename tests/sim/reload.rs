@@ -6,6 +6,7 @@ use tidegate::admin::Change;
 use tidegate::admin::Edit;
 use tidegate::admin::Wanted;
 use tidegate::admin::Whom;
+use tidegate::config::Address;
 use tidegate::config::Backend;
 use tidegate::config::Config;
 use tidegate::config::Host;
@@ -23,6 +24,11 @@ use crate::scene::Scene;
 fn backend(number: u8) -> Backend {
     let at = Scene::origin(number);
     Backend::new(Scheme::Http, Host::Address(at.ip()), at.port())
+}
+
+/// The same for a listener.
+fn home(port: u16) -> Address {
+    place(port).into()
 }
 
 fn place(port: u16) -> SocketAddr {
@@ -106,7 +112,7 @@ fn numbers_are_never_given_twice_whatever_comes_and_goes() {
         ]
     );
     assert_eq!(ids(&engine), ["a-2", "b-1", "a-3"]);
-    assert_eq!(engine.addresses(), [place(82), place(81)]);
+    assert_eq!(engine.addresses(), [home(82), home(81)]);
     let third = config(&[("b", 82, &[3])]);
     assert_eq!(
         reload(&mut engine, &mut kernel, &third),
@@ -153,11 +159,11 @@ fn listeners_change_places_without_closing() {
             "~ listener at-b: listen 127.0.0.1:82 -> 127.0.0.1:81; 0 connections kept",
         ]
     );
-    assert_eq!(engine.addresses(), [place(82), place(81)]);
+    assert_eq!(engine.addresses(), [home(82), home(81)]);
     // One takes the place of one that goes.
     let heir = config(&[("c", 82, &[3]), ("b", 81, &[2])]);
     reload(&mut engine, &mut kernel, &heir);
-    assert_eq!(engine.addresses(), [place(82), place(81)]);
+    assert_eq!(engine.addresses(), [home(82), home(81)]);
     assert_eq!(kernel.census(), 2);
 }
 
@@ -177,7 +183,7 @@ fn what_cannot_be_leaves_everything_as_it_was() {
         let refusal = engine.reload(&plan(bad), &mut kernel).expect_err("bad");
         assert!(refusal.contains(why), "{refusal}");
         assert_eq!(ids(&engine), ["a-1"]);
-        assert_eq!((engine.addresses(), kernel.census()), (vec![place(81)], 1));
+        assert_eq!((engine.addresses(), kernel.census()), (vec![home(81)], 1));
     }
     assert_eq!(reload(&mut engine, &mut kernel, &good).len(), 2);
 }
@@ -248,7 +254,7 @@ fn a_follower_does_without_what_it_cannot_have() {
     let (mut engine, mut kernel) = start(&one);
     let two = config(&[("a", 0, &[1, 2]), ("b", 0, &[3])]);
     let plan = |addresses: &[u16]| Plan {
-        addresses: addresses.iter().copied().map(place).collect(),
+        addresses: addresses.iter().copied().map(home).collect(),
         ..plan(&two)
     };
     kernel.bounds().descriptors = 1;
@@ -258,6 +264,6 @@ fn a_follower_does_without_what_it_cannot_have() {
     // The next time it has.
     kernel.bounds().descriptors = usize::MAX;
     assert!(engine.reload(&plan(&[81, 82]), &mut kernel).is_ok());
-    assert_eq!(engine.addresses(), [place(81), place(82)]);
+    assert_eq!(engine.addresses(), [home(81), home(82)]);
     assert_eq!(kernel.census(), 2);
 }

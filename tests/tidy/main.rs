@@ -63,6 +63,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustix", &["os"]),
     ("rustls", &["tls"]),
     ("webpki_roots", &["tls"]),
+    ("webpki", &["tls"]),
     ("httparse", &["http"]),
     ("toml", &["config"]),
     ("serde_json", &["admin", "app"]),

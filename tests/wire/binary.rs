@@ -36,9 +36,13 @@ impl Binary {
     pub(crate) fn start_with_file(path: &str) -> Self {
         let listeners = std::fs::read_to_string(path).expect("a file");
         let count = listeners.matches("[[listener]]").count();
+        let files = listeners.matches("listen = \"unix:").count();
         let mut binary = Self::spawned(Command::new(PROGRAM), &["--config", path]);
-        for _ in 0..count {
+        for _ in 0..count - files {
             binary.note_address("listening on ");
+        }
+        for _ in 0..files {
+            binary.wait_for("listening on unix:");
         }
         binary
     }

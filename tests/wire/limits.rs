@@ -13,6 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use crate::PATIENCE;
 use crate::binary::Binary;
 use crate::client::{Client, get};
+use crate::configuration::File;
 use crate::eventually;
 use crate::origin::Origin;
 
@@ -32,6 +33,67 @@ fn clock() -> Instant {
     Instant::now()
 }
 
+/// A balancer whose listener has these limits.
+#[track_caller]
+fn limited(origin: &Origin, limits: &str) -> (Binary, File) {
+    let file = File::new(
+        &format!("limits-{}", origin.address().port()),
+        format!(
+            "[[listener]]\nlisten = \"127.0.0.1:0\"\nlimits = {{ {limits} }}\n\
+             [pool.app]\nbackends = [\"{}\"]\nhealth = {{ probe = \"off\" }}\n",
+            origin.url()
+        ),
+    );
+    (Binary::start_with_file(file.path()), file)
+}
+
+#[test]
+fn a_body_that_is_too_long_is_413_and_no_backend_sees_the_end_of_it() {
+    let origin = Origin::saying("there");
+    let (mut binary, _file) = limited(&origin, "body = \"1KiB\"");
+    let mut client = binary.client();
+    for _ in 0..3 {
+        assert_eq!(client.post("/", &"x".repeat(1024)).status(), 200);
+    }
+    assert_eq!(origin.counts().requests, 3);
+    let chunk = format!("100\r\n{}\r\n", "x".repeat(256));
+    let head = "POST / HTTP/1.1\r\nHost: a\r\n";
+    // Said at once, without an invitation to send it.
+    let told = format!("{head}Expect: 100-continue\r\nContent-Length: 1025\r\n\r\n");
+    // Four chunks are as much as may come.
+    let grown = format!(
+        "{head}Transfer-Encoding: chunked\r\n\r\n{}",
+        chunk.repeat(5)
+    );
+    for request in [told, grown] {
+        let mut client = binary.client();
+        client.send(request);
+        let response = client.response().expect("an answer");
+        assert_eq!(response.status(), 413, "{response:?}");
+        assert_eq!(response.value("connection"), "close");
+        client.finish();
+        assert_eq!(client.rest().expect("a clean end"), b"");
+    }
+    binary.wait_for("body_too_large");
+    assert_eq!(origin.counts().requests, 3);
+}
+
+#[test]
+fn a_connection_ends_with_its_last_request() {
+    let origin = Origin::saying("there");
+    let (binary, _file) = limited(&origin, "requests_per_connection = 3");
+    let mut client = binary.client();
+    for turn in 1..=3 {
+        let response = client.get("/");
+        assert_eq!(response.text(), "there");
+        let closes = response.values("connection") == ["close"];
+        assert_eq!(closes, turn == 3);
+    }
+    client.finish();
+    client.assert_closed();
+    assert_eq!(binary.client().get("/").text(), "there");
+}
+
 #[test]
 fn a_head_that_trickles_in_is_cut_off_with_408_and_a_silent_client_without_a_word() {
     let origin = Origin::saying("never");
@@ -49,6 +111,7 @@ fn a_head_that_trickles_in_is_cut_off_with_408_and_a_silent_client_without_a_wor
         match stream.read(&mut piece) {
             Ok(0) => break,
             Ok(count) => answer.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // It may be over already.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let _ = stream.write_all(b"a");

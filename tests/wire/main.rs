@@ -29,7 +29,9 @@ mod proxying;
 mod reload;
 mod secure_origin;
 mod tcp;
+mod terminate;
 mod tls;
+mod unix;
 mod upgrade;
 mod workers;
 

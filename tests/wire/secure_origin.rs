@@ -36,7 +36,7 @@ impl Authority {
         let number = FILES.fetch_add(1, Ordering::SeqCst);
         let name = format!("authority-{}-{number}.pem", process::id());
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::write(&file, pem(issuer.der())).expect("a directory for this");
+        fs::write(&file, pem("CERTIFICATE", issuer.der())).expect("a directory for this");
         Self { issuer, file }
     }
 
@@ -45,6 +45,35 @@ impl Authority {
         self.file
             .to_str()
             .expect("ASCII, unless the checkout is not")
+    }
+
+    /// A certificate and its key for these names, in files beside that of the authority.
+    pub(crate) fn issue(&self, names: &[&str]) -> Issued {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let params = CertificateParams::new(names).expect("names of DNS");
+        self.issue_with(params)
+    }
+
+    /// The same for what `params` say.
+    pub(crate) fn issue_with(&self, params: CertificateParams) -> Issued {
+        let key = KeyPair::generate().expect("randomness");
+        let certificate = params.signed_by(&key, &self.issuer).expect("an authority");
+        let number = FILES.fetch_add(1, Ordering::SeqCst);
+        let path = |kind: &str| self.file.with_extension(format!("{number}.{kind}"));
+        let issued = Issued {
+            cert: path("crt"),
+            key: path("key"),
+            pair: (certificate.der().to_vec(), key.serialize_der()),
+        };
+        let cert = pem("CERTIFICATE", &issued.pair.0);
+        fs::write(&issued.cert, cert).expect("a directory for this");
+        fs::write(&issued.key, pem("PRIVATE KEY", &issued.pair.1)).expect("a directory for this");
+        issued
+    }
+
+    /// Its own certificate.
+    pub(crate) fn der(&self) -> Vec<u8> {
+        self.issuer.der().to_vec()
     }
 
     /// What a server called `name` needs, for those versions of the protocol.
@@ -69,6 +98,38 @@ impl Authority {
 impl Drop for Authority {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.file);
+    }
+}
+
+/// A certificate with its key, in files that go with this.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    cert: PathBuf,
+    key: PathBuf,
+    /// Both as DER.
+    pub(crate) pair: (Vec<u8>, Vec<u8>),
+}
+
+impl Issued {
+    /// The file of the certificate.
+    pub(crate) fn cert(&self) -> &str {
+        self.cert
+            .to_str()
+            .expect("ASCII, unless the checkout is not")
+    }
+
+    /// The file of the key.
+    pub(crate) fn key(&self) -> &str {
+        self.key
+            .to_str()
+            .expect("ASCII, unless the checkout is not")
+    }
+}
+
+impl Drop for Issued {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.cert);
+        let _ = fs::remove_file(&self.key);
     }
 }
 
@@ -186,9 +247,9 @@ fn serve(
 }
 
 /// RFC 7468.
-fn pem(der: &[u8]) -> String {
+fn pem(label: &str, der: &[u8]) -> String {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let mut text = format!("-----BEGIN {label}-----\n");
     for (index, group) in der.chunks(3).enumerate() {
         let word = (0..3).fold(0_usize, |word, position| {
             word << 8 | usize::from(group.get(position).copied().unwrap_or(0))
@@ -205,6 +266,5 @@ fn pem(der: &[u8]) -> String {
             text.push('\n');
         }
     }
-    text.push_str("\n-----END CERTIFICATE-----\n");
-    text
+    text + &format!("\n-----END {label}-----\n")
 }

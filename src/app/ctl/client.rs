@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
-use crate::config::AdminAddress;
+use crate::config::Address;
 
 /// Who is asked, and with which token.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    address: AdminAddress,
+    address: Address,
     token: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Response {
 }
 
 impl Client {
-    pub(super) const fn new(address: AdminAddress, token: Option<String>) -> Self {
+    pub(super) const fn new(address: Address, token: Option<String>) -> Self {
         Self { address, token }
     }
 
@@ -93,12 +93,12 @@ impl Client {
         );
         let request = head + &body;
         let stream: Box<dyn Read> = match &self.address {
-            AdminAddress::Tcp(address) => {
+            Address::Tcp(address) => {
                 let mut stream = TcpStream::connect_timeout(address, PATIENCE)?;
                 stream.write_all(request.as_bytes())?;
                 Box::new(stream)
             }
-            AdminAddress::Unix(path) => {
+            Address::Unix(path) => {
                 let mut stream = UnixStream::connect(path)?;
                 stream.write_all(request.as_bytes())?;
                 Box::new(stream)
@@ -109,8 +109,8 @@ impl Client {
 
     fn host(&self) -> String {
         match &self.address {
-            AdminAddress::Tcp(address) => address.to_string(),
-            AdminAddress::Unix(_) => "localhost".to_owned(),
+            Address::Tcp(address) => address.to_string(),
+            Address::Unix(_) => "localhost".to_owned(),
         }
     }
 }

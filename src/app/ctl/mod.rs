@@ -15,7 +15,8 @@ use super::exit::Failure;
 use super::explain;
 use crate::admin::explain::Question;
 use crate::base::time::Span;
-use crate::config::AdminAddress;
+use crate::config::Address;
+use crate::config::Admin;
 use crate::config::text::Complaint;
 use crate::config::words::closest;
 use client::Client;
@@ -23,8 +24,8 @@ use client::Client;
 /// What shall be done, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Options {
-    /// Where the admin interface is.
-    pub(super) admin: AdminAddress,
+    /// Where the admin interface is, if not where it usually is.
+    pub(super) admin: Option<Address>,
     /// A file with its token.
     pub(super) token_file: Option<PathBuf>,
     /// How long to wait for what is under way.
@@ -94,7 +95,10 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
         Some(path) => Some(super::balance::token(path)?),
         None => None,
     };
-    let client = Client::new(options.admin.clone(), token);
+    let client = Client::new(
+        options.admin.clone().unwrap_or_else(Admin::usual_address),
+        token,
+    );
     let words: Vec<&str> = options.words.iter().map(String::as_str).collect();
     let wait = |name: &str| {
         let span = options.wait.map(|span| format!("?{name}={span}"));

@@ -29,7 +29,7 @@ use super::script;
 use super::script::Act;
 use crate::base::time::Moment;
 use crate::base::time::Span;
-use crate::config::AdminAddress;
+use crate::config::Address;
 use crate::config::Backend;
 use crate::config::Config;
 use crate::config::Host;
@@ -234,7 +234,7 @@ fn config(origins: &[SocketAddr], length: Span) -> Config {
 
 fn start_balancer(
     mut config: Config,
-    admin: Option<AdminAddress>,
+    admin: Option<Address>,
     reports: Arc<Mutex<Vec<BackendReport>>>,
     is_over: Arc<AtomicBool>,
 ) -> Result<(SocketAddr, String), Failure> {
@@ -251,7 +251,11 @@ fn start_balancer(
         .map_err(|failure| failure.error)?;
         let dashboard = dashboard::open(admin.as_ref(), &mut engine, &mut kernel)?;
         let _ = words.send(dashboard);
-        let address = engine.addresses().first().copied();
+        let address = engine.addresses().into_iter().next();
+        let address = address.and_then(|address| match address {
+            Address::Tcp(address) => Some(address),
+            Address::Unix(_) => None,
+        });
         let _ = born.send(address.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into()));
         let mut due = Moment(0);
         while engine.turn(&mut kernel) == Turn::Goes && !is_over.load(Ordering::Relaxed) {

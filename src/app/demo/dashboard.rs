@@ -4,23 +4,24 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::config::AdminAddress;
+use crate::config::Address;
+use crate::config::Admin;
 use crate::engine::Engine;
 use crate::engine::Setup;
 use crate::engine::kernel::Kernel;
 
 /// Opens it at `wanted`, or at the usual place; what to tell the audience of it.
 pub(super) fn open(
-    wanted: Option<&AdminAddress>,
+    wanted: Option<&Address>,
     engine: &mut Engine,
     kernel: &mut dyn Kernel,
 ) -> io::Result<String> {
-    let usual = AdminAddress::default();
+    let usual = Admin::usual_address();
     let address = wanted.unwrap_or(&usual);
     match open_at(address, engine, kernel) {
         Ok(place) => Ok(format!("dashboard: {place}")),
         Err(error) if wanted.is_none() && error.kind() == io::ErrorKind::AddrInUse => {
-            let free = AdminAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+            let free = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
             let place = open_at(&free, engine, kernel)?;
             Ok(format!("dashboard: {place} ({usual} is taken)"))
         }
@@ -31,11 +32,7 @@ pub(super) fn open(
     }
 }
 
-fn open_at(
-    address: &AdminAddress,
-    engine: &mut Engine,
-    kernel: &mut dyn Kernel,
-) -> io::Result<String> {
+fn open_at(address: &Address, engine: &mut Engine, kernel: &mut dyn Kernel) -> io::Result<String> {
     let setup = Setup {
         address: address.clone(),
         token: None,

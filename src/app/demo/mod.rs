@@ -187,14 +187,14 @@ const SCENE: Span = Span::millis(50);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::AdminAddress;
+    use crate::config::Address;
 
     #[test]
     fn no_client_notices_anything() {
         let options = Options {
             length: Span::seconds(3),
             headless: true,
-            admin: Some(AdminAddress::Tcp(([127, 0, 0, 1], 0).into())),
+            admin: Some(Address::Tcp(([127, 0, 0, 1], 0).into())),
         };
         assert_eq!(run(&options), Ok(Exit::Clean));
     }

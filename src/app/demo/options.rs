@@ -1,7 +1,7 @@
 //! How the demo is to be, as the command line says it.
 
 use crate::base::time::Span;
-use crate::config::AdminAddress;
+use crate::config::Address;
 
 /// How long, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Options {
     /// Plain lines even if somebody looks at a terminal. Default: false.
     pub headless: bool,
     /// Where the dashboard is. Default: 127.0.0.1:9900, or a free port if that is taken.
-    pub admin: Option<AdminAddress>,
+    pub admin: Option<Address>,
 }
 
 impl Default for Options {

@@ -1,15 +1,18 @@
 //! `[[listener]]`.
 
-use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::flaw::Flaw;
 use super::node::Node;
 use super::node::Only;
 use super::node::Section;
+use crate::config::Address;
+use crate::config::CertificateFiles;
 use crate::config::ClientTimeouts;
 use crate::config::Forwarded;
 use crate::config::Limits;
 use crate::config::Listener;
+use crate::config::ListenerTls;
 use crate::config::Mode;
 use crate::config::text;
 use crate::config::words::closest;
@@ -46,12 +49,12 @@ impl<'a> Written<'a> {
             )));
         }
         section.set("listen", &mut listener.listen, |node| {
-            let address = node.parsed("127.0.0.1:8000", text::listen)?;
-            free(address, others, node)?;
+            let address = node.parsed("127.0.0.1:8000", text::place)?;
+            free(&address, others, node)?;
             Ok(address)
         })?;
         if section.get("listen").is_none() {
-            free(listener.listen, others, node)?;
+            free(&listener.listen, others, node)?;
         }
         let mode = |node: Node<'a>| Ok((node.choice(&[Mode::Http, Mode::Tcp], Mode::name)?, node));
         let mode = section.get("mode").map(mode).transpose()?;
@@ -64,6 +67,7 @@ impl<'a> Written<'a> {
         section.set("forwarded", &mut listener.forwarded, |node| {
             node.choice(&Forwarded::ALL, Forwarded::name)
         })?;
+        listener.tls = tls(section)?;
         section.set("limits", &mut listener.limits, limits)?;
         section.set("timeout", &mut listener.timeouts, timeouts)?;
         Ok(Self {
@@ -115,11 +119,11 @@ pub(super) fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(fine)
 }
 
-/// Port 0 is another one every time.
-fn free(address: SocketAddr, others: &[Written<'_>], node: Node<'_>) -> Result<(), Flaw> {
+/// Two listeners cannot be at one address.
+fn free(address: &Address, others: &[Written<'_>], node: Node<'_>) -> Result<(), Flaw> {
     let taken = others
         .iter()
-        .find(|other| other.listener.listen == address && address.port() != 0);
+        .find(|other| address.is_taken_by(&other.listener.listen));
     taken.map_or(Ok(()), |other| {
         let name = &other.listener.name;
         Err(node.flaw(format!(
@@ -128,9 +132,48 @@ fn free(address: SocketAddr, others: &[Written<'_>], node: Node<'_>) -> Result<(
     })
 }
 
+/// Certificates, and whose clients have to show some.
+fn tls(section: Section<'_>) -> Result<Option<ListenerTls>, Flaw> {
+    let mut certificates = Vec::new();
+    if let Some(node) = section.get("tls") {
+        for one in node.list()? {
+            certificates.push(certificate(one)?);
+        }
+    }
+    let path = |node: Node<'_>| node.text("clients.pem").map(PathBuf::from);
+    let client_ca = match section.get("client_ca") {
+        Some(node) if certificates.is_empty() => {
+            let instead = "add tls = [{ cert = \"site.pem\", key = \"site.key\" }]";
+            return Err(node.flaw(format!("client_ca without tls; {instead}")));
+        }
+        node => node.map(path).transpose()?,
+    };
+    let tls = ListenerTls {
+        certificates,
+        client_ca,
+    };
+    Ok((!tls.certificates.is_empty()).then_some(tls))
+}
+
+fn certificate(node: Node<'_>) -> Result<CertificateFiles, Flaw> {
+    let section = node.section("tls", &["cert", "key"])?;
+    let path = |key: &str, example: &str| {
+        let missing = || {
+            node.flaw(format!(
+                "a certificate without {key}; add {key} = \"{example}\""
+            ))
+        };
+        let text = section.get(key).ok_or_else(missing)?.text(example)?;
+        Ok(PathBuf::from(text))
+    };
+    Ok(CertificateFiles {
+        cert: path("cert", "site.pem")?,
+        key: path("key", "site.key")?,
+    })
+}
+
 fn limits(node: Node<'_>) -> Result<Limits, Flaw> {
     let section: Section<'_> = node.section("limits", LIMITS)?;
-    section.only(LIMITS_ABSENT)?;
     let mut read = Limits::default();
     section.set("request_head", &mut read.request_head, |node| {
         let bytes = node.parsed("16KiB", text::size)?;
@@ -146,6 +189,23 @@ fn limits(node: Node<'_>) -> Result<Limits, Flaw> {
         let number = node.number(1, limits::HEADERS_MAX as u64)?;
         Ok(usize::try_from(number).unwrap_or(limits::HEADERS_MAX))
     })?;
+    section.set("body", &mut read.body, |node| {
+        if node.text("10MiB")? == "off" {
+            return Ok(None);
+        }
+        match node.parsed("10MiB", text::size)? {
+            0 => Err(node.flaw("write \"off\" for no bound, or a size from 1B")),
+            bytes => Ok(Some(bytes)),
+        }
+    })?;
+    section.set(
+        "requests_per_connection",
+        &mut read.requests_per_connection,
+        |node| {
+            let number = node.number(0, 1_000_000_000)?;
+            Ok(u32::try_from(number).unwrap_or(u32::MAX))
+        },
+    )?;
     Ok(read)
 }
 
@@ -182,8 +242,6 @@ const KEYS: &[&str] = &[
 ];
 
 const ABSENT: &[(&str, Only)] = &[
-    ("tls", Only::Nothing),
-    ("client_ca", Only::Nothing),
     ("accept_proxy", Only::False),
     ("request_id", Only::Text("off")),
     ("allow", Only::Nothing),
@@ -192,10 +250,5 @@ const ABSENT: &[(&str, Only)] = &[
 ];
 
 const LIMITS: &[&str] = &["request_head", "headers", "body", "requests_per_connection"];
-
-const LIMITS_ABSENT: &[(&str, Only)] = &[
-    ("body", Only::Text("off")),
-    ("requests_per_connection", Only::Number("0")),
-];
 
 const TIMEOUTS: &[&str] = &["head", "idle", "read", "write", "tunnel"];

@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use toml::de::DeTable;
 
 use super::Admin;
-use super::AdminAddress;
 use super::Config;
 use super::Listener;
 use super::LogLevel;
@@ -62,11 +61,11 @@ fn admin(node: Node<'_>) -> Result<Admin, Flaw> {
     let section = node.section("admin", &["listen", "token_file"])?;
     let example = "127.0.0.1:9900";
     let mut admin = Admin {
-        listen: AdminAddress::default(),
+        listen: Admin::usual_address(),
         token_file: None,
     };
     section.set("listen", &mut admin.listen, |node| {
-        node.parsed(example, text::admin)
+        node.parsed(example, text::place)
     })?;
     section.set("token_file", &mut admin.token_file, |node| {
         Ok(Some(PathBuf::from(node.text("/etc/tidegate/token")?)))

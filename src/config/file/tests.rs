@@ -44,11 +44,15 @@ log_level = "warn"
 name = "plain"
 listen = ":8001"
 pool = "two"
+tls = [{ cert = "a.pem", key = "${PORT}.key" }, { cert = "b.pem", key = "b.key" }]
+client_ca = "ca.pem"
 trusted_proxies = ["10.0.0.0/8"]
 forwarded = "rfc7239"
 [listener.limits]
 request_head = "8KiB"
 headers = 50
+body = "2MiB"
+requests_per_connection = 7
 [listener.timeout]
 head = "1s"
 idle = "2s"
@@ -89,9 +93,17 @@ backends = ["c:1"]
     );
     assert_eq!(plain.listen.to_string(), "0.0.0.0:8001");
     assert_eq!(plain.trusted_proxies[0].to_string(), "10.0.0.0/8");
+    let tls = plain.tls.as_ref().unwrap();
+    let files = tls.certificates.iter().map(|one| [&one.cert, &one.key]);
+    let files: Vec<&str> = files.flatten().map(|path| path.to_str().unwrap()).collect();
+    assert_eq!(files, ["a.pem", "9001.key", "b.pem", "b.key"]);
+    assert_eq!(tls.client_ca.as_deref(), Some("ca.pem".as_ref()));
+    assert_eq!(second.tls, None);
     assert_eq!(plain.forwarded, Forwarded::Rfc7239);
     assert_eq!(plain.limits.request_head, 8192);
     assert_eq!(plain.limits.headers, 50);
+    assert_eq!(plain.limits.body, Some(2 << 20));
+    assert_eq!(plain.limits.requests_per_connection, 7);
     let times = plain.timeouts;
     let times = [
         times.head,
@@ -264,6 +276,14 @@ const FLAWS: &[(&str, &str)] = &[
         "5:8: a second listener called a; name it otherwise",
     ),
     (
+        "[[listener]]\nlisten = \"unix:/a\"\n[[listener]]\nlisten = \"unix:/a\"",
+        "4:10: unix:/a is taken by listener web; choose another address",
+    ),
+    (
+        "[[listener]]\nlisten = \"unix:a\"",
+        "2:10: not a path for a socket: unix:a; write unix:/ and a path of up to 107 bytes",
+    ),
+    (
         "[[listener]]\nname = \"a b\"",
         "2:8: not a name; write up to 64 letters, digits, -, _ and .",
     ),
@@ -305,6 +325,22 @@ const FLAWS: &[(&str, &str)] = &[
         "2:13: \"none\" is not known; write x-forwarded, rfc7239, both, off",
     ),
     (
+        "[[listener]]\ntls = [{ cert = \"a.pem\" }]",
+        "2:8: a certificate without key; add key = \"site.key\"",
+    ),
+    (
+        "[[listener]]\ntls = [{ certificate = \"a.pem\" }]",
+        "2:10: unknown key \"certificate\"; tls takes cert, key",
+    ),
+    (
+        "[[listener]]\ntls = \"a.pem\"",
+        "2:7: this is text, write a list, in brackets",
+    ),
+    (
+        "[[listener]]\nclient_ca = \"a.pem\"",
+        "2:13: client_ca without tls; add tls = [{ cert = \"site.pem\", key = \"site.key\" }]",
+    ),
+    (
         "[[listener]]\nrate_limit = \"100/s\"",
         "2:14: listener.rate_limit is not available in this version; \
          the one value so far is \"off\"",
@@ -330,8 +366,20 @@ const FLAWS: &[(&str, &str)] = &[
         "2:22: write a whole number from 1 to 100",
     ),
     (
-        "[[listener]]\nlimits = { body = \"1MiB\" }",
-        "2:19: limits.body is not available in this version; the one value so far is \"off\"",
+        "[[listener]]\nlimits = { body = \"0\" }",
+        "2:19: write \"off\" for no bound, or a size from 1B",
+    ),
+    (
+        "[[listener]]\nlimits = { body = \"10MB\" }",
+        "2:19: not a size: 10MB; write bytes or a whole number and KiB, MiB or GiB, like 16KiB",
+    ),
+    (
+        "[[listener]]\nlimits = { body = 10 }",
+        "2:19: this is a number, write text, like \"10MiB\"",
+    ),
+    (
+        "[[listener]]\nlimits = { requests_per_connection = -1 }",
+        "2:38: write a whole number from 0 to 1000000000",
     ),
     (
         "[[listener]]\ntimeout = { head = \"0s\" }",

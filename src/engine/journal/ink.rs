@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::base::Caller;
+use crate::base::NO_ADDRESS;
 use crate::base::calendar::Date;
 use crate::base::time::Span;
 
@@ -147,15 +149,19 @@ pub(super) fn millis(out: &mut Vec<u8>, span: Option<Span>) {
     }
 }
 
-/// Appends an address without its port; IPv4 behind an IPv6 socket as what it is.
+/// Appends an address without its port; IPv4 behind an IPv6 socket as what it is; `unix:` for who
+/// has none.
 pub(super) fn host(out: &mut Vec<u8>, address: SocketAddr) {
+    if address.ip() == NO_ADDRESS {
+        return display(out, Caller(address), Escape::Json);
+    }
     display(out, address.ip().to_canonical(), Escape::Json);
 }
 
 /// Appends an address and its port, IPv6 in brackets.
 pub(super) fn place(out: &mut Vec<u8>, address: SocketAddr) {
     let plain = SocketAddr::new(address.ip().to_canonical(), address.port());
-    display(out, plain, Escape::Json);
+    display(out, Caller(plain), Escape::Json);
 }
 
 /// Appends the 32 digits of an id.

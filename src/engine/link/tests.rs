@@ -518,7 +518,7 @@ fn finishing_waits_for_what_is_held_back() {
 #[test]
 fn a_refused_certificate_stops_the_link_and_the_peer_hears_why() {
     let (certificate, key) = Authority::new().issue("origin.test");
-    let server = crate::tls::ServerTls::new(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let server = crate::tls::fixture_tests::server(&certificate, &key).unwrap();
     let client = ClientTls::new(None, true).unwrap();
     let mut wires = Wires::new(usize::MAX, usize::MAX);
     let mut client = Link::secure(socket(0), client.connect("origin.test").unwrap());

@@ -530,6 +530,25 @@ fn a_trailer_section_byte_by_byte_is_looked_at_once() {
 }
 
 #[test]
+fn a_body_is_bounded_by_its_data_and_not_by_its_framing() {
+    let body = "1;x=y\r\na\r\n02\r\nbc\r\n0\r\nT: u\r\n\r\n";
+    for (most, fits) in [(3, true), (2, false), (0, false), (u64::MAX, true)] {
+        let mut bytes = body.as_bytes().to_vec();
+        let result = Chunked::new(Keep::Framing).bounded(most).filter(&mut bytes);
+        match result {
+            Ok(progress) => assert!(fits && progress.done),
+            Err(reject) => {
+                assert!(!fits);
+                assert_eq!((reject.status, reject.reason), (413, Reason::BodyTooLarge));
+            }
+        }
+    }
+    let mut empty = *b"0\r\n\r\n";
+    let progress = Chunked::new(Keep::Framing).bounded(0).filter(&mut empty);
+    assert!(progress.unwrap().done);
+}
+
+#[test]
 fn the_walker_is_small() {
     assert!(size_of::<Chunked>() <= 64, "{}", size_of::<Chunked>());
 }

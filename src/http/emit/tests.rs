@@ -231,6 +231,26 @@ fn a_backend_is_told_in_the_fields_of_its_choice() {
 }
 
 #[test]
+fn who_has_no_address_is_left_out() {
+    let received = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n";
+    let nobody = Forward {
+        client: NO_ADDRESS,
+        told: Told::Both,
+        ..PLAIN
+    };
+    let said = sent(received, &nobody);
+    assert!(!said.contains("X-Forwarded-For"), "{said}");
+    assert!(said.contains("X-Forwarded-Proto: http\r\n"), "{said}");
+    assert!(said.contains("Forwarded: for=unknown;proto=http;host=\"a\"\r\n"));
+    let believed = Forward {
+        trusted: true,
+        ..nobody
+    };
+    let said = sent(received, &believed);
+    assert!(said.contains("\r\nX-Forwarded-For: 1.1.1.1\r\n"), "{said}");
+}
+
+#[test]
 fn an_upgrade_travels_only_when_allowed() {
     let received = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     assert!(!sent(received, &PLAIN).to_lowercase().contains("upgrade"));

@@ -255,14 +255,24 @@ impl Bench {
             return Ok(None);
         };
         let processes = running.process.tree();
-        let before = process::memory(&processes);
-        let outcome = self.field.run(Order {
-            scenario: scenario.clone(),
+        let order = |connections: usize| Order {
+            scenario: Scenario {
+                connections,
+                ..scenario.clone()
+            },
             target: running.address,
             processes: processes.clone(),
             warm_up: (self.options.warm_up * 1e9) as u64,
             length: (self.options.seconds * 1e9) as u64,
-        })?;
+        };
+        let (mut connections, mut before) = (scenario.connections, 0);
+        if scenario.kind == Kind::Idle {
+            // What a proxy keeps whether anybody is there or not is no connection's.
+            self.field.run(order(scenario::IDLE_BEFORE))?;
+            before = process::memory(&processes);
+            connections += scenario::IDLE_BEFORE;
+        }
+        let outcome = self.field.run(order(connections))?;
         let mut memory = process::memory(&processes);
         if scenario.kind == Kind::Idle {
             // In `Sample::new` a KiB, so bytes for each connection in the end.

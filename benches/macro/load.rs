@@ -133,7 +133,15 @@ impl Load {
     pub(crate) fn turn(&mut self, registry: &Registry) {
         let now = self.clock.now();
         let wanted = self.order.scenario.connections;
-        while self.started < wanted && self.connecting < CONNECTING_MAX {
+        let idle = self.order.scenario.kind == Kind::Idle;
+        // A crowd that asks at once would leave its buffers behind: that is no idle connection's.
+        let calm = |started: usize, answered: u64| {
+            !idle || started as u64 - answered.min(started as u64) < CALM_MAX
+        };
+        while self.started < wanted
+            && self.connecting < CONNECTING_MAX
+            && calm(self.started, self.answered)
+        {
             self.clients.push(Client::default());
             self.started += 1;
             self.connect(self.started - 1, registry);
@@ -142,7 +150,6 @@ impl Load {
         let order = &self.order;
         match self.phase {
             Phase::Connecting(since) => {
-                let idle = order.scenario.kind == Kind::Idle;
                 let is_there = self.started == wanted && self.connecting == 0;
                 if is_there && (!idle || self.answered >= wanted as u64) {
                     self.phase = if idle {
@@ -389,6 +396,9 @@ impl Client {
 
 /// Connections that are being made at a time: fewer than any listener queues.
 const CONNECTING_MAX: usize = 128;
+
+/// Requests under way at a time while idle connections are made.
+const CALM_MAX: u64 = 64;
 
 /// Nanoseconds in which all have to be connected.
 const PATIENCE: u64 = 30_000_000_000;

@@ -38,6 +38,7 @@ use std::sync::atomic::Ordering;
 
 use field::Field;
 use load::Order;
+use load::Outcome;
 use options::Asked;
 use options::Options;
 use processors::Processors;
@@ -243,19 +244,43 @@ impl Bench {
     }
 
     /// One run of one proxy; nothing if it has no such mode.
+    fn sample(&self, scenario: &Scenario, proxy: Proxy) -> Result<Option<Sample>, String> {
+        if scenario.kind != Kind::Idle {
+            let run = self.run_once(scenario, scenario.connections, proxy)?;
+            return Ok(run.map(|(outcome, memory)| Sample::new(&outcome, memory)));
+        }
+        // What a proxy holds whether anybody is there or not is no connection's.
+        let Some((_, before)) = self.run_once(scenario, scenario::IDLE_BEFORE, proxy)? else {
+            return Ok(None);
+        };
+        let all = scenario::IDLE_BEFORE + scenario.connections;
+        let Some((outcome, after)) = self.run_once(scenario, all, proxy)? else {
+            return Ok(None);
+        };
+        // In `Sample::new` a KiB, so bytes for each connection in the end.
+        let memory = after.saturating_sub(before) * 1024 / scenario.connections as u64;
+        Ok(Some(Sample::new(&outcome, memory)))
+    }
+
+    /// Starts a proxy, runs a scenario with so many connections, and says what memory it held.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "seconds from the command line, in nanoseconds"
     )]
-    fn sample(&self, scenario: &Scenario, proxy: Proxy) -> Result<Option<Sample>, String> {
+    fn run_once(
+        &self,
+        scenario: &Scenario,
+        connections: usize,
+        proxy: Proxy,
+    ) -> Result<Option<(Outcome, u64)>, String> {
         let origin = self.field.origin;
         let started = proxy.start(scenario.mode, &self.folder, origin, self.processors.proxy)?;
         let Some(running) = started else {
             return Ok(None);
         };
         let processes = running.process.tree();
-        let order = |connections: usize| Order {
+        let outcome = self.field.run(Order {
             scenario: Scenario {
                 connections,
                 ..scenario.clone()
@@ -264,23 +289,11 @@ impl Bench {
             processes: processes.clone(),
             warm_up: (self.options.warm_up * 1e9) as u64,
             length: (self.options.seconds * 1e9) as u64,
-        };
-        let (mut connections, mut before) = (scenario.connections, 0);
-        if scenario.kind == Kind::Idle {
-            // What a proxy keeps whether anybody is there or not is no connection's.
-            self.field.run(order(scenario::IDLE_BEFORE))?;
-            before = process::memory(&processes);
-            connections += scenario::IDLE_BEFORE;
-        }
-        let outcome = self.field.run(order(connections))?;
-        let mut memory = process::memory(&processes);
-        if scenario.kind == Kind::Idle {
-            // In `Sample::new` a KiB, so bytes for each connection in the end.
-            memory = memory.saturating_sub(before) * 1024 / scenario.connections as u64;
-        }
+        })?;
+        let memory = process::memory(&processes);
         self.field.release();
         drop(running);
-        Ok(Some(Sample::new(&outcome, memory)))
+        Ok(Some((outcome, memory)))
     }
 
     fn write(&self, head: &str, all: &[Vec<Row>], end: &str) -> std::io::Result<()> {

@@ -286,6 +286,7 @@ impl Hub {
     pub(super) fn tidy(&mut self) {
         self.windows.tidy(self.now);
         self.memories.tidy(self.now);
+        self.journal.tidy(self.now);
     }
 
     pub(super) fn take(&mut self) -> Option<Window> {

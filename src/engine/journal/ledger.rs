@@ -6,6 +6,7 @@ use super::flight::Recorder;
 use super::note::Depth;
 use super::note::Note;
 use crate::base::random::Random;
+use crate::base::spare::Spare;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::AccessLog;
@@ -32,11 +33,7 @@ pub(in crate::engine) struct Journal {
     pub(super) unix: u64,
     pub(super) random: Random,
     /// Memory for notes, to be used again.
-    #[expect(
-        clippy::vec_box,
-        reason = "they go to slots and come back without being copied"
-    )]
-    pub(super) spare: Vec<Box<Note>>,
+    pub(super) spare: Spare<Box<Note>>,
     /// Lines that were lost when that was last said, and until when no more is said.
     pub(super) said: (u64, Moment),
 }
@@ -56,7 +53,7 @@ impl Journal {
             unix: 0,
             // Not the stream that jitter is drawn from: ids would tell of it.
             random: Random::new(seed ^ 0x6a09_e667_f3bc_c908),
-            spare: Vec::new(),
+            spare: Spare::new(limits::WINDOWS_SPARE_MAX),
             said: (0, Moment(0)),
         }
     }
@@ -87,6 +84,11 @@ impl Journal {
             Only::Slow => facts.total >= self.slow,
         };
         chosen && (self.sample == Share::ALL || self.random.permille(self.sample.thousandths()))
+    }
+
+    /// Memory that nobody has needed for a while goes.
+    pub(in crate::engine) fn tidy(&mut self, now: Moment) {
+        self.spare.tidy(now);
     }
 
     /// A note for somebody who has none.

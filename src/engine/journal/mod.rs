@@ -23,7 +23,6 @@ use crate::base::Side;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::LogFormat;
-use crate::limits;
 use crate::peers::PeerId;
 use crate::session::Incident;
 use crate::session::Outcome;
@@ -64,9 +63,7 @@ pub(super) fn note<'a>(slot: &'a mut Slot, hub: &mut Hub) -> &'a mut Note {
 /// The connection waits for its next request: it needs no note until then.
 pub(super) fn release(slot: &mut Slot, hub: &mut Hub) {
     let blank = slot.note.take_if(|note| note.began.is_none());
-    if let Some(note) = blank
-        && hub.journal.spare.len() < limits::WINDOWS_SPARE_MAX
-    {
+    if let Some(note) = blank {
         hub.journal.spare.push(note);
     }
 }

@@ -18,6 +18,7 @@ mod page;
 pub mod report;
 mod request;
 mod route;
+mod total;
 
 pub use access::Access;
 pub use access::Visitor;

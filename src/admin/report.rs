@@ -6,7 +6,7 @@ use crate::tally::End;
 use crate::tally::Histogram;
 
 /// Everything.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The process.
     pub process: Process,
@@ -19,9 +19,9 @@ pub struct Report {
 }
 
 /// The process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Event loops, of which this report knows the first.
+    /// Event loops.
     pub workers: usize,
     /// Nanoseconds from 1970 to its start; 0 if nobody knows.
     pub started: u64,
@@ -58,7 +58,7 @@ pub struct Process {
 }
 
 /// Where clients connect.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// Its name.
     pub name: String,
@@ -71,7 +71,7 @@ pub struct Listener {
 }
 
 /// Servers that stand for each other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// Its name.
     pub name: String,
@@ -86,7 +86,7 @@ pub struct Pool {
 }
 
 /// One server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
     /// Like `app-1`.
     pub id: String,
@@ -171,7 +171,7 @@ impl State {
 }
 
 /// What came in at a listener for a pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The name of the listener.
     pub listener: String,
@@ -184,7 +184,7 @@ pub struct Row {
 }
 
 /// A server became something else.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateChange {
     /// Nanoseconds from 1970 to when it did.
     pub since: u64,
@@ -201,7 +201,7 @@ pub struct StateChange {
 }
 
 /// A client connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// Its number.
     pub id: u64,

@@ -76,10 +76,6 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     identities.warn();
     if let Some(admin) = &config.admin {
         open_admin(admin, &mut engine, &mut kernel)?;
-        log::warn!(
-            "the admin interface counts what the first of {} event loops does; changes reach all",
-            config.workers
-        );
     }
     log::info!("{} event loops share every address", config.workers);
     let worst = lived(&mut engine, &mut kernel)?;

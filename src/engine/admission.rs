@@ -221,7 +221,9 @@ impl Engine {
     /// True once the drain is over: nobody is left, or the time is.
     pub(super) fn drained(&mut self, kernel: &mut dyn Kernel) -> Option<Turn> {
         let deadline = self.hub.drain.deadline?;
-        if self.hub.sessions == 0 || planted(Bug::DrainCutsRequests) {
+        // Who looks at the process sees it drain until its last loop is done.
+        let alone = !self.has_company();
+        if (self.hub.sessions == 0 && alone) || planted(Bug::DrainCutsRequests) {
             return Some(self.cut_all(kernel));
         }
         (deadline <= self.hub.now).then(|| self.cut_all(kernel))
@@ -252,6 +254,7 @@ impl Engine {
             }
         }
         self.hub.queue.clear();
+        self.tell_last(kernel);
         match cut {
             0 => log::info!("stopped"),
             _ => log::warn!("stopped: {} cut off", chronicle::connections(cut)),

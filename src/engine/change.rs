@@ -245,6 +245,7 @@ impl Engine {
             }
             self.hub.close_kept(id, kernel);
             let cut = self.cut(id);
+            self.tell_left(id, kernel);
             if let Some(peer) = self.hub.peers.remove(id) {
                 self.hub
                     .announce(&format!("backend {} is removed, {cut} cut off", peer.name));

@@ -8,6 +8,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::figures::Others;
+use super::figures::PATIENCE;
+use super::figures::Wish;
 use super::history::Entry;
 use super::history::History;
 use super::hub::Owner;
@@ -63,6 +66,7 @@ impl Engine {
             waiting: Vec::new(),
             streams: Vec::new(),
             tick: self.hub.now,
+            others: Others::new(self.hub.loops),
         });
         Ok(address)
     }
@@ -75,6 +79,7 @@ impl Engine {
         }
         self.accept_admin(kernel);
         self.answer_waiting(kernel);
+        self.poll_others(kernel);
         self.tell(kernel);
     }
 
@@ -170,9 +175,10 @@ impl Engine {
         let Some(Tenant::Admin(desk)) = self.tenants.get_mut(key) else {
             return;
         };
-        let patience = match desk.patience {
-            Some(Patience::Idle(_, until)) => Some(until),
-            Some(Patience::Gone(_, until)) => Some(until).filter(|until| *until > self.hub.now),
+        let patience = match &desk.patience {
+            Some(Patience::Idle(vigil)) => Some(vigil.until),
+            Some(Patience::Gone(vigil)) => Some(vigil.until).filter(|until| *until > self.hub.now),
+            Some(Patience::Figures(view)) => Some(view.until),
             Some(Patience::Reload(_)) | None => None,
         };
         if let Some(due) = desk.talk.deadline().into_iter().chain(patience).min() {
@@ -216,26 +222,34 @@ impl Engine {
             let Some(Tenant::Admin(desk)) = self.tenants.get(key) else {
                 continue;
             };
-            let answer = match desk.patience {
-                Some(Patience::Gone(id, until))
-                    if hub.peers.get(id).is_none() && until <= hub.now =>
-                {
-                    Answer::nothing()
-                }
-                Some(Patience::Idle(id, until)) => {
-                    // The other loops may have something under way there.
-                    let alone = hub.loops == 1;
-                    let idle = alone && hub.peers.get(id).is_none_or(|peer| peer.in_flight == 0);
-                    if !idle && until > hub.now {
+            let answer = match &desk.patience {
+                Some(Patience::Gone(vigil)) => {
+                    let late = hub.peers.get(vigil.id).is_none() && vigil.until <= hub.now;
+                    if !late && !self.is_done(vigil, true) {
                         continue;
                     }
-                    match self.backend_report(id, kernel) {
+                    Answer::nothing()
+                }
+                Some(Patience::Figures(view)) => {
+                    let office = self.hub.office.as_ref();
+                    let ready = office.is_some_and(|one| one.others.have_answered(view.ticket));
+                    if !ready && view.until > hub.now {
+                        continue;
+                    }
+                    self.show(&view.command, &view.found, kernel)
+                }
+                Some(Patience::Idle(vigil)) => {
+                    let idle = self.is_done(vigil, false);
+                    if !idle && vigil.until > hub.now {
+                        continue;
+                    }
+                    match self.backend_report(vigil.id, kernel) {
                         Some(report) if idle => Answer::json(200, &json::backend(&report)),
                         Some(report) => Answer::json(202, &json::backend(&report)),
                         None => Answer::nothing(),
                     }
                 }
-                Some(Patience::Gone(..) | Patience::Reload(_)) | None => continue,
+                Some(Patience::Reload(_)) | None => continue,
             };
             self.reply(key, &answer);
         }
@@ -277,21 +291,32 @@ impl Engine {
     }
 
     /// Tells those who listen what has changed, and once a second how everything is.
-    fn tell(&mut self, kernel: &dyn Kernel) {
+    fn tell(&mut self, kernel: &mut dyn Kernel) {
         let changes = std::mem::take(&mut self.hub.changes);
         for id in &changes {
             self.remember(*id, kernel);
         }
         let hub = &mut self.hub;
         let now = hub.now;
-        let Some(office) = hub.office.as_mut().filter(|one| !one.streams.is_empty()) else {
+        let Some(office) = &mut hub.office else {
             return;
         };
+        if office.streams.is_empty() {
+            office.others.tick = None;
+            return;
+        }
         let due = office.tick <= now;
         if due {
             office.tick = now + TICK;
         }
+        let waits = office.others.tick.is_some();
         let streams = office.streams.clone();
+        if (std::mem::take(&mut hub.gone) || due) && !waits {
+            let ticket = self.question(Wish::Report, kernel);
+            if let Some(office) = &mut self.hub.office {
+                office.others.tick = Some((ticket, now + PATIENCE));
+            }
+        }
         let mut text = String::new();
         for id in changes {
             if let (Some(peer), Some(report)) =
@@ -302,7 +327,8 @@ impl Engine {
                 text += &format!("event: state\ndata: {state}\n\n");
             }
         }
-        if due || std::mem::take(&mut self.hub.gone) {
+        let office = self.hub.office.as_mut();
+        if office.is_some_and(|office| office.others.take_tick(now)) {
             let tick = json::tick(&self.full_report(kernel));
             text += &format!("data: {tick}\n\n");
         }

@@ -200,6 +200,8 @@ pub(super) struct Hub {
     pub(super) names: Names,
     /// Whether this loop probes, for all loops of the program.
     pub(super) leads: bool,
+    /// Which of the program's loops this is; the one that leads is 0.
+    pub(super) worker: usize,
     /// How many loops the program has.
     pub(super) loops: usize,
     pub(super) scratch: Vec<u8>,

@@ -26,8 +26,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::figures::Figures;
+use super::figures::Question;
 use super::plan::Plan;
 use crate::admin::Change;
+use crate::admin::report::Backend;
 use crate::base::Fault;
 use crate::base::Pipe;
 use crate::base::Socket;
@@ -79,7 +82,7 @@ pub enum News {
     Quit,
 }
 
-/// What one loop tells all others of the same program.
+/// What one loop tells all others of the same program, or the first of them alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
     /// A change was applied, and is to be applied by everybody.
@@ -93,6 +96,20 @@ pub enum Word {
         peer: PeerId,
         /// Why it failed; `None` if it did not.
         fault: Option<Fault>,
+    },
+    /// The first loop asks what all others have counted.
+    Asked(Question),
+    /// What a loop has counted, for the first one alone.
+    Counted(Box<Figures>),
+    /// A loop has nothing to do with a server any more, whose last figures these are: for the first
+    /// one alone, which may still have it.
+    Left {
+        /// Which loop.
+        worker: usize,
+        /// The name of the pool.
+        pool: String,
+        /// What the loop has counted there.
+        backend: Box<Backend>,
     },
 }
 
@@ -124,6 +141,12 @@ pub trait Kernel {
     /// Tells all other loops of the program, which hear it as [`News::Told`], each in the order of
     /// telling. A loop that is alone tells nobody.
     fn tell(&mut self, word: Word) {
+        let _ = word;
+    }
+
+    /// Tells the first loop of the program alone, as [`Kernel::tell`] tells all. Not for the first
+    /// loop itself.
+    fn tell_first(&mut self, word: Word) {
         let _ = word;
     }
 

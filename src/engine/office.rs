@@ -2,10 +2,14 @@
 
 use std::rc::Rc;
 
+use super::figures::Found;
+use super::figures::Others;
 use super::history::History;
 use super::link::Link;
 use crate::admin::Access;
+use crate::admin::Command;
 use crate::admin::Conversation;
+use crate::admin::Whom;
 use crate::base::Socket;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
@@ -39,6 +43,8 @@ pub(super) struct Office {
     pub(super) streams: Vec<Key>,
     /// When they hear of everything next.
     pub(super) tick: Moment,
+    /// What the other loops have counted.
+    pub(super) others: Others,
 }
 
 /// One connection.
@@ -50,14 +56,40 @@ pub(super) struct Desk {
 }
 
 /// What an answer waits for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Patience {
-    /// Nothing is under way on that server; so long at most.
-    Idle(PeerId, Moment),
-    /// That server is gone, and from this moment on from the other loops too.
-    Gone(PeerId, Moment),
+    /// Nothing is under way on that server.
+    Idle(Vigil),
+    /// That server is gone.
+    Gone(Vigil),
     /// The configuration is read anew for that time.
     Reload(u64),
+    /// The other loops have said what they have counted.
+    Figures(Box<View>),
+}
+
+/// Somebody waits for a server, in all loops.
+#[derive(Debug)]
+pub(super) struct Vigil {
+    pub(super) id: PeerId,
+    /// The same server for loops that know it under another key.
+    pub(super) whom: Whom,
+    /// The first question after the change: older answers say nothing.
+    pub(super) ticket: u64,
+    /// So long at most.
+    pub(super) until: Moment,
+}
+
+/// Somebody wants to see what all loops have counted.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) command: Command,
+    /// The question.
+    pub(super) ticket: u64,
+    /// So long at most.
+    pub(super) until: Moment,
+    /// What they have said so far.
+    pub(super) found: Found,
 }
 
 /// How far reading is.
@@ -100,6 +132,7 @@ impl Office {
     pub(super) fn due(&self, now: Moment) -> Option<Moment> {
         let accept = self.ready.then(|| self.retry.unwrap_or(now));
         let tick = (!self.streams.is_empty()).then_some(self.tick);
-        accept.into_iter().chain(tick).min()
+        let others = self.others.due();
+        accept.into_iter().chain(tick).chain(others).min()
     }
 }

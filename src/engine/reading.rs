@@ -92,8 +92,8 @@ impl Engine {
         let waiting = office.map_or_else(Vec::new, |office| office.waiting.clone());
         for key in waiting {
             if let Some(Tenant::Admin(desk)) = self.tenants.get(key)
-                && let Some(Patience::Reload(number)) = desk.patience
-                && number <= begun
+                && let Some(Patience::Reload(number)) = &desk.patience
+                && *number <= begun
             {
                 let answer = match result {
                     Ok(all) => Answer::json(200, &difference::document(all)),

@@ -29,6 +29,26 @@ impl Engine {
     #[must_use]
     pub fn full_report(&self, kernel: &dyn Kernel) -> Report {
         let hub = &self.hub;
+        let mut report = self.own_report(kernel);
+        let mut pools = (0..).map(PoolId);
+        report.pools.retain(|_| {
+            let pool = pools.next().unwrap_or_default();
+            !hub.rules(pool).gone || hub.peers.len(pool) > 0
+        });
+        let vitals = kernel.vitals();
+        report.process.unlogged = kernel.unlogged();
+        report.process.resident = vitals.resident;
+        report.process.descriptors = vitals.descriptors;
+        if let Some(office) = &hub.office {
+            office.others.add_to(&mut report);
+        }
+        report
+    }
+
+    /// What this loop has counted, with all pools that there have been, and nothing of the process
+    /// that the kernel would have to look for.
+    pub(super) fn own_report(&self, kernel: &dyn Kernel) -> Report {
+        let hub = &self.hub;
         let clock = Clock::new(kernel);
         let books = &hub.books;
         let door = |(at, door): (usize, &Door)| report::Listener {
@@ -47,10 +67,9 @@ impl Engine {
                 .map(|(pool, row)| traffic(&door.name, PoolId(pool), row, hub))
         });
         Report {
-            process: process(hub, &clock, kernel),
+            process: process(hub, &clock),
             listeners: books.doors.iter().enumerate().map(door).collect(),
             pools: (0..hub.rules.len())
-                .filter(|at| !hub.rules(PoolId(*at)).gone || hub.peers.len(PoolId(*at)) > 0)
                 .map(|at| pool(PoolId(at), hub, &clock))
                 .collect(),
             rows: rows.collect(),
@@ -59,7 +78,11 @@ impl Engine {
 
     /// One pool.
     pub(super) fn pool_report(&self, id: PoolId, kernel: &dyn Kernel) -> report::Pool {
-        pool(id, &self.hub, &Clock::new(kernel))
+        let mut pool = pool(id, &self.hub, &Clock::new(kernel));
+        if let Some(office) = &self.hub.office {
+            office.others.add_to_pool(&mut pool);
+        }
+        pool
     }
 
     /// One server, if it is there.
@@ -68,7 +91,13 @@ impl Engine {
         id: PeerId,
         kernel: &dyn Kernel,
     ) -> Option<report::Backend> {
-        backend(id, &self.hub, &Clock::new(kernel))
+        let mut report = backend(id, &self.hub, &Clock::new(kernel))?;
+        let pool = self.hub.peers.get(id)?.pool;
+        if let Some(office) = &self.hub.office {
+            let pool = &self.hub.rules(pool).name;
+            office.others.add_to_backend(pool, &mut report);
+        }
+        Some(report)
     }
 
     /// The last changes of states, oldest first.
@@ -100,7 +129,8 @@ impl Engine {
         let one = |(key, slot): (crate::base::arena::Key, &super::slot::Slot)| {
             let door = hub.books.doors.get(slot.listener);
             report::Connection {
-                id: key.pack(),
+                // No loop has so many connections that this were another one's number.
+                id: key.pack() | (hub.worker as u64) << 24,
                 client: Caller(slot.from).to_string(),
                 listener: door.map_or_else(String::new, |door| door.name.clone()),
                 pool: hub.rules(slot.pool).name.clone(),
@@ -163,10 +193,9 @@ impl Clock {
     }
 }
 
-fn process(hub: &Hub, clock: &Clock, kernel: &dyn Kernel) -> report::Process {
+fn process(hub: &Hub, clock: &Clock) -> report::Process {
     let [came, went] = hub.books.client;
     let [answered, asked] = hub.books.server;
-    let vitals = kernel.vitals();
     report::Process {
         workers: hub.loops,
         started: clock.at(Moment(0)),
@@ -182,9 +211,9 @@ fn process(hub: &Hub, clock: &Clock, kernel: &dyn Kernel) -> report::Process {
         events: hub.books.events,
         lag: hub.books.lag.clone(),
         paused: hub.books.paused,
-        unlogged: kernel.unlogged(),
-        resident: vitals.resident,
-        descriptors: vitals.descriptors,
+        unlogged: 0,
+        resident: 0,
+        descriptors: 0,
     }
 }
 

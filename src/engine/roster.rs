@@ -97,6 +97,12 @@ impl Hub {
         })
     }
 
+    /// Whether that server has this id, also in a pool that was taken out.
+    pub(super) fn is_called(&self, id: PeerId, whom: &Whom) -> bool {
+        let pool = self.peers.get(id).map(|peer| &self.rules(peer.pool).name);
+        pool == Some(&whom.pool) && self.peer_name(id) == whom.backend
+    }
+
     /// When the first of those that leave is over its time.
     pub(super) fn leaving_due(&self) -> Option<Moment> {
         let due = |id: &PeerId| match self.peers.get(*id)?.standing {

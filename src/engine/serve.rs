@@ -1,8 +1,13 @@
 //! Does what a request to the admin interface asks for, and finds the answer.
 
+use super::figures::Found;
+use super::figures::PATIENCE;
+use super::figures::Wish;
 use super::kernel::Kernel;
 use super::kernel::Word;
 use super::office::Patience;
+use super::office::View;
+use super::office::Vigil;
 use super::slot::Tenant;
 use super::turn::Engine;
 use crate::admin;
@@ -20,6 +25,8 @@ use crate::admin::explain::Question;
 use crate::admin::json;
 use crate::admin::metrics;
 use crate::base::arena::Key;
+use crate::base::time::Moment;
+use crate::base::time::Span;
 use crate::config::print;
 use crate::peers::PeerId;
 use crate::peers::PoolId;
@@ -36,16 +43,33 @@ impl Engine {
                 None
             }
             Ok(Command::Change(change, after)) => self.change(key, change, after, kernel),
-            Ok(Command::Page) => Some(self.show_page(request.visitor, kernel)),
+            Ok(Command::Page) if request.visitor == Visitor::Stranger => Some(admin::page(None)),
             Ok(Command::Reload) => self.reload_for(key, kernel),
-            Ok(command) => Some(self.show(&command, kernel)),
+            Ok(command) => self.look(key, command, kernel),
         };
         if let Some(answer) = answer {
             self.reply(key, &answer);
         }
     }
 
-    fn show(&self, command: &Command, kernel: &dyn Kernel) -> Answer {
+    /// The answer, unless other loops have to be asked for their part of it.
+    fn look(&mut self, key: Key, command: Command, kernel: &mut dyn Kernel) -> Option<Answer> {
+        let Some(wish) = wish(&command).filter(|_| self.has_company()) else {
+            return Some(self.show(&command, &Found::default(), kernel));
+        };
+        let ticket = self.question(wish, kernel);
+        let view = View {
+            command,
+            ticket,
+            until: self.hub.now + PATIENCE,
+            found: Found::default(),
+        };
+        self.be_patient(key, Patience::Figures(Box::new(view)));
+        None
+    }
+
+    /// What is asked for, as far as it is known; `found` is what other loops have said to it.
+    pub(super) fn show(&self, command: &Command, found: &Found, kernel: &dyn Kernel) -> Answer {
         let report = || self.full_report(kernel);
         match command {
             Command::Healthy => Answer::text(200, "ok"),
@@ -63,10 +87,14 @@ impl Engine {
                 Err(refusal) => refused(&refusal),
             },
             Command::Connections(filter) => {
-                Answer::json(200, &json::connections(&self.connections(filter)))
+                let mut all = self.connections(filter);
+                all.extend_from_slice(&found.connections);
+                all.truncate(filter.limit);
+                Answer::json(200, &json::connections(&all))
             }
             Command::Requests(filter) => {
-                Answer::new(200, "application/json", self.requests(filter, kernel))
+                let all = self.requests(filter, kernel);
+                Answer::new(200, "application/json", found.requests(all, filter.limit))
             }
             Command::Changes(filter) => Answer::json(200, &self.changes(filter.limit, kernel)),
             Command::Config => {
@@ -74,19 +102,8 @@ impl Engine {
                 Answer::new(200, "application/toml", text)
             }
             Command::Explain(question) => self.explain(question, kernel),
-            Command::Page | Command::Events | Command::Change(..) | Command::Reload => {
-                Answer::nothing()
-            }
-        }
-    }
-
-    fn show_page(&self, visitor: Visitor, kernel: &dyn Kernel) -> Answer {
-        match visitor {
-            Visitor::Known => {
-                let (report, changes) = (self.full_report(kernel), self.state_changes(kernel));
-                admin::page(Some((&report, &changes)))
-            }
-            Visitor::Stranger => admin::page(None),
+            Command::Page => admin::page(Some((&report(), &self.state_changes(kernel)))),
+            Command::Events | Command::Change(..) | Command::Reload => Answer::nothing(),
         }
     }
 
@@ -138,15 +155,12 @@ impl Engine {
             }
             Change::Add { .. } | Change::Drain(_) | Change::LogLevel(_) => None,
         };
-        // What other loops have under way on a server is not known here: it is over when the time
-        // is that they were given.
+        // What is not over by then is cut, everywhere.
         let gone = match &change {
-            Change::Remove { drain, .. } if self.hub.loops > 1 => self.hub.now + *drain,
-            Change::Remove { .. }
-            | Change::Edit { .. }
-            | Change::Add { .. }
-            | Change::Drain(_)
-            | Change::LogLevel(_) => self.hub.now,
+            Change::Remove { drain, .. } => *drain,
+            Change::Edit { .. } | Change::Add { .. } | Change::Drain(_) | Change::LogLevel(_) => {
+                Span::ZERO
+            }
         };
         let applied = match self.apply(change.clone(), kernel) {
             Ok(applied) => applied,
@@ -154,15 +168,18 @@ impl Engine {
         };
         kernel.tell(Word::Changed(change));
         let Applied::Backend { pool, id: backend } = applied else {
-            return Some(Answer::json(200, &json::status(&self.full_report(kernel))));
+            return self.look(key, Command::Status, kernel);
         };
         let whom = Whom { pool, backend };
         let id = before.or_else(|| self.hub.peer_named(&whom).ok());
         match (after, id) {
-            (After::Gone, Some(id)) => self.be_patient(key, Patience::Gone(id, gone)),
+            (After::Gone, Some(id)) => {
+                let vigil = self.vigil(id, whom, self.hub.now + gone + PATIENCE, kernel);
+                self.be_patient(key, Patience::Gone(vigil));
+            }
             (After::Idle(span), Some(id)) => {
-                let until = self.hub.now + span;
-                self.be_patient(key, Patience::Idle(id, until));
+                let vigil = self.vigil(id, whom, self.hub.now + span, kernel);
+                self.be_patient(key, Patience::Idle(vigil));
             }
             (After::Created, Some(id)) => {
                 let Whom { pool, backend } = whom;
@@ -170,10 +187,20 @@ impl Engine {
                 let answer = self.show_backend(201, id, kernel);
                 return Some(answer.with("Location", location));
             }
-            (After::Show, Some(id)) => return Some(self.show_backend(200, id, kernel)),
+            (After::Show, Some(_)) => return self.look(key, Command::Backend(whom), kernel),
             (_, None) => return Some(Answer::nothing()),
         }
         None
+    }
+
+    /// A change was told to all: from here on it is waited for what it brings about.
+    fn vigil(&mut self, id: PeerId, whom: Whom, until: Moment, kernel: &mut dyn Kernel) -> Vigil {
+        Vigil {
+            id,
+            whom,
+            ticket: self.question(Wish::Report, kernel),
+            until,
+        }
     }
 
     pub(super) fn be_patient(&mut self, key: Key, patience: Patience) {
@@ -197,6 +224,29 @@ impl Engine {
             // The first report comes at once.
             office.tick = self.hub.now;
         }
+    }
+}
+
+/// What other loops have to say to that.
+fn wish(command: &Command) -> Option<Wish> {
+    match command {
+        Command::Metrics
+        | Command::Status
+        | Command::Page
+        | Command::Pools
+        | Command::Pool(_)
+        | Command::Backends(_)
+        | Command::Backend(_)
+        | Command::Explain(_) => Some(Wish::Report),
+        Command::Connections(filter) => Some(Wish::Connections(filter.clone())),
+        Command::Requests(filter) => Some(Wish::Requests(filter.clone())),
+        Command::Healthy
+        | Command::Ready
+        | Command::Changes(_)
+        | Command::Config
+        | Command::Events
+        | Command::Change(..)
+        | Command::Reload => None,
     }
 }
 

@@ -125,6 +125,7 @@ impl Engine {
             suspects: Vec::new(),
             names: Names::new(config.resolve_interval),
             leads: true,
+            worker: 0,
             loops: 1,
             scratch: Vec::with_capacity(limits::WINDOW_BYTES),
             random: Random::new(seed),
@@ -165,6 +166,7 @@ impl Engine {
     /// do not all meet the same server.
     pub fn join(&mut self, worker: usize, of: usize) {
         self.hub.leads = worker == 0;
+        self.hub.worker = worker;
         self.hub.loops = of;
         self.hub.peers.rotate(worker, of);
     }

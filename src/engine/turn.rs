@@ -194,6 +194,22 @@ impl Engine {
                 }
                 None
             }
+            News::Told(Word::Asked(question)) => {
+                self.answer(question, kernel);
+                None
+            }
+            News::Told(Word::Counted(figures)) => {
+                self.hear_figures(*figures);
+                None
+            }
+            News::Told(Word::Left {
+                worker,
+                pool,
+                backend,
+            }) => {
+                self.hear_left(worker, pool, *backend);
+                None
+            }
             News::Told(Word::Reloaded(plan)) => {
                 self.follow(&plan, kernel);
                 None

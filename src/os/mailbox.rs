@@ -24,6 +24,14 @@ pub(super) struct Address {
     waker: Arc<Waker>,
 }
 
+impl Address {
+    fn send(&self, news: News) {
+        if self.sender.send(news).is_ok() {
+            let _ = self.waker.wake();
+        }
+    }
+}
+
 impl Mailbox {
     /// One for each waker, each with the addresses of all others.
     pub(super) fn all(wakers: Vec<Arc<Waker>>) -> Vec<Self> {
@@ -47,14 +55,46 @@ impl Mailbox {
     /// Tells all others. One that has ended hears nothing, which is nobody's loss.
     pub(super) fn tell(&self, news: &News) {
         for other in &self.others {
-            if other.sender.send(news.clone()).is_ok() {
-                let _ = other.waker.wake();
-            }
+            other.send(news.clone());
+        }
+    }
+
+    /// Tells the first loop, which is not the one whose mailbox this is.
+    pub(super) fn tell_first(&self, news: News) {
+        if let Some(first) = self.others.first() {
+            first.send(news);
         }
     }
 
     /// Moves what has come into `news`.
     pub(super) fn collect(&self, news: &mut VecDeque<News>) {
         news.extend(self.inbox.try_iter());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::Poll;
+    use mio::Token;
+
+    #[test]
+    fn all_hear_what_is_told_to_all_and_the_first_alone_the_rest() {
+        let polls: Vec<Poll> = (0..3).map(|_| Poll::new().unwrap()).collect();
+        let wakers = polls
+            .iter()
+            .map(|poll| Arc::new(Waker::new(poll.registry(), Token(0)).unwrap()));
+        let boxes = Mailbox::all(wakers.collect());
+        boxes[2].tell(&News::HungUp);
+        boxes[2].tell_first(News::Stop);
+        boxes[1].tell_first(News::Quit);
+        let heard = |at: usize| {
+            let mut news = VecDeque::new();
+            boxes[at].collect(&mut news);
+            Vec::from(news)
+        };
+        assert_eq!(heard(0), [News::HungUp, News::Stop, News::Quit]);
+        assert_eq!(heard(1), [News::HungUp]);
+        assert_eq!(heard(2), []);
     }
 }

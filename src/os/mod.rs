@@ -273,6 +273,12 @@ impl Kernel for MioKernel {
         }
     }
 
+    fn tell_first(&mut self, word: Word) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.tell_first(News::Told(word));
+        }
+    }
+
     fn resolve(&mut self, ticket: u64, name: &str) {
         if let Some(answer) = resolver::literal(ticket, name) {
             self.news.push_back(answer);

@@ -271,7 +271,7 @@ fn notes(question: &Question, listener: &Listener, live: Option<&Live>) -> Vec<S
     let process = live.map(|live| &live.report.process);
     if let Some(process) = process.filter(|process| process.workers > 1) {
         notes.push(format!(
-            "turns and running requests are those of the first of {} event loops",
+            "turns are those of the first of {} event loops",
             process.workers
         ));
     }

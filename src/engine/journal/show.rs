@@ -9,12 +9,16 @@ use crate::engine::kernel::Kernel;
 use crate::engine::turn::Engine;
 
 impl Engine {
-    /// The last requests that `filter` admits, the newest first, as a JSON list.
-    pub(in crate::engine) fn requests(&self, filter: &Filter, kernel: &dyn Kernel) -> Vec<u8> {
+    /// The last requests that `filter` admits, the newest first, as JSON, each with its end in
+    /// nanoseconds since 1970.
+    pub(in crate::engine) fn requests(
+        &self,
+        filter: &Filter,
+        kernel: &dyn Kernel,
+    ) -> Vec<(u64, Vec<u8>)> {
         let hub = &self.hub;
         let (now, unix) = (kernel.now(), kernel.unix_time());
-        let mut list = vec![b'['];
-        let mut left = filter.limit;
+        let mut list = Vec::new();
         for flight in hub.journal.recorder.iter() {
             let facts = &flight.facts;
             let ended = unix.saturating_sub(now.since(facts.ended).0);
@@ -30,16 +34,13 @@ impl Engine {
             if !filter.admits(&sight) {
                 continue;
             }
-            if list.len() > 1 {
-                list.extend_from_slice(b",\n");
-            }
-            entry.json(&mut list);
-            left -= 1;
-            if left == 0 {
+            let mut text = Vec::new();
+            entry.json(&mut text);
+            list.push((ended, text));
+            if list.len() == filter.limit {
                 break;
             }
         }
-        list.extend_from_slice(b"]\n");
         list
     }
 

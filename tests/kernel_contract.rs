@@ -30,10 +30,12 @@ mod worlds;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
+use tidegate::admin::Change;
 use tidegate::base::Fault as Cause;
 use tidegate::base::time::Moment;
 use tidegate::base::time::Span;
 use tidegate::engine::kernel::News;
+use tidegate::engine::kernel::Word;
 
 use suite::Suite;
 use suite::blocked;
@@ -159,6 +161,19 @@ fn lines_of_the_log_are_taken_at_once_and_nobody_loses_them_without_counting() {
             suite.kernel().log(b"one\ntwo\n");
         }
         assert_eq!(suite.kernel().unlogged(), 0);
+    });
+}
+
+#[test]
+fn a_loop_that_is_alone_tells_nobody_and_hears_nothing_of_it() {
+    everywhere(|suite| {
+        let word = Word::Changed(Change::Drain(true));
+        suite.kernel().tell(word.clone());
+        suite.kernel().tell_first(word);
+        let kernel = suite.kernel();
+        let now = kernel.now();
+        kernel.wait(Some(now), &mut Vec::new());
+        assert_eq!(kernel.news(), None);
     });
 }
 

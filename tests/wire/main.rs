@@ -20,6 +20,7 @@ mod harness;
 mod headers;
 mod lifecycle;
 mod limits;
+mod loops;
 mod message;
 mod metrics;
 mod origin;

@@ -57,7 +57,11 @@ impl Engine {
             let rested = self.hub.now.since(since);
             self.hub.books.paused = Span(self.hub.books.paused.0 + rested.0);
         }
-        for at in 0..self.hub.listeners.len() {
+        let count = self.hub.listeners.len();
+        for place in 0..count {
+            // Another one is first in every turn: a flood at one shall not take every place that
+            // becomes free.
+            let at = (place + usize::try_from(self.hub.turn).unwrap_or(0)) % count;
             for _ in 0..limits::ACCEPTS_PER_TURN {
                 if !self.hub.listeners[at].ready {
                     break;

@@ -73,7 +73,7 @@ impl Engine {
         }
         self.reload_doors(entrances, &mut round, kernel);
         self.retire_pools(&mut round, kernel);
-        self.reload_process(&mut round);
+        self.reload_process(&mut round, kernel);
         Ok(round.all)
     }
 
@@ -105,7 +105,7 @@ impl Engine {
             before: "those read before".to_owned(),
             after: "those read now".to_owned(),
         });
-        if before.tls == pool.tls && before.is_secure() {
+        if before.tls == pool.tls && (before.is_secure() || pool.is_secure()) {
             turns.extend(others);
         }
         if turns.is_empty() {
@@ -249,6 +249,17 @@ impl Engine {
         let mut names = round.plan.names.iter();
         if let Some((_, addresses)) = names.find(|(name, _)| Some(name) == peer.lookup.as_ref()) {
             peer.addresses.clone_from(addresses);
+        } else if peer.lookup.is_some() {
+            // Another server may have the same name, whose addresses are known.
+            let twin = |other: &&PeerId| {
+                let other = hub.peers.get(**other);
+                other
+                    .is_some_and(|other| other.lookup == peer.lookup && !other.addresses.is_empty())
+            };
+            let twin = hub.peers.order().iter().find(twin);
+            if let Some(twin) = twin.and_then(|id| hub.peers.get(*id)) {
+                peer.addresses.clone_from(&twin.addresses);
+            }
         }
         let added = hub.peers.add(peer)?;
         hub.probe_due = hub.now;
@@ -291,7 +302,7 @@ impl Engine {
     }
 
     /// What is neither a pool nor a listener.
-    fn reload_process(&mut self, round: &mut Round<'_>) {
+    fn reload_process(&mut self, round: &mut Round<'_>, kernel: &mut dyn Kernel) {
         let hub = &mut self.hub;
         let plan = round.plan;
         let mut config = Box::new(plan.config.clone());
@@ -328,6 +339,7 @@ impl Engine {
         if !is_there {
             config.admin.clone_from(&round.before.admin);
         }
+        let mut strangers = Vec::new();
         if let Some(office) = &mut hub.office
             && is_there
             && office.access.token() != plan.token.as_deref()
@@ -335,9 +347,14 @@ impl Engine {
             office.access = office.access.with_token(plan.token.clone()).into();
             let what = "admin interface".to_owned();
             round.note(Kind::Changed, what, "it wants another token".to_owned());
+            strangers.clone_from(&office.streams);
         }
         hub.config = config;
         hub.gone = true;
+        // Who listens to events was let in by the token of before.
+        for key in strangers {
+            self.end_desk(key, kernel);
+        }
     }
 }
 

@@ -112,7 +112,8 @@ impl Engine {
         let turns = (0..hub.rules.len()).map(|at| {
             let most = hub.rules[at].retry.tries as usize;
             let turns = hub.peers.turns(PoolId(at), most);
-            turns.into_iter().map(|id| hub.peer_name(id)).collect()
+            let turns = turns.into_iter().map(|id| hub.peer_name(id)).collect();
+            (hub.rules[at].name.clone(), turns)
         });
         let live = explain::Live {
             report: self.full_report(kernel),

@@ -85,6 +85,7 @@ impl Scribe {
             path: path.map(Path::to_path_buf),
             complain,
             troubled: false,
+            torn: false,
         };
         thread::Builder::new()
             .name("access-log".to_owned())
@@ -180,6 +181,8 @@ struct Hand {
     complain: Complain,
     /// Writing fails, and that was said.
     troubled: bool,
+    /// What was written last ends within a line.
+    torn: bool,
 }
 
 impl Hand {
@@ -201,11 +204,15 @@ impl Hand {
 
     fn write(&mut self, lines: &[u8]) {
         let mut left = lines;
+        // A line that was begun and could not be ended stays by itself.
+        if self.torn && !left.is_empty() && matches!(self.target.write(b"\n"), Ok(1)) {
+            self.torn = false;
+        }
         while !left.is_empty() {
             match self.target.write(left) {
                 Ok(count) => {
                     left = left.get(count..).unwrap_or_default();
-                    self.troubled = false;
+                    self.torn = !left.is_empty();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A pipe that somebody else has made non-blocking.
@@ -220,6 +227,7 @@ impl Hand {
                 }
             }
         }
+        self.troubled &= lines.is_empty();
     }
 
     /// Lets a moment pass, while loops go on handing lines over.
@@ -234,7 +242,7 @@ impl Hand {
             return;
         };
         match open(path) {
-            Ok(file) => self.target = file,
+            Ok(file) => (self.target, self.torn) = (file, false),
             Err(error) => {
                 let name = self.name();
                 (self.complain)(&format!(
@@ -342,6 +350,7 @@ mod tests {
             path: None,
             complain: Box::new(move |line| sender.send(line.to_owned()).unwrap()),
             troubled: false,
+            torn: false,
         };
         let thread = thread::spawn(move || hand.write_on());
         let pen = Pen(Arc::clone(&desk));
@@ -374,6 +383,7 @@ mod tests {
             path: None,
             complain: Box::new(move |line| sender.send(line.to_owned()).unwrap()),
             troubled: false,
+            torn: false,
         };
         hand.write(b"a\nb\n");
         hand.write(b"c\n");

@@ -39,7 +39,11 @@ pub(super) fn changes(
         &head,
         &Forward {
             client: question.client,
-            scheme: LISTENERS_SPEAK,
+            scheme: if listener.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            },
             host: if always {
                 HostRule::Literal(&host)
             } else {
@@ -114,6 +118,3 @@ const SENT: &[(&str, &str)] = &[
     ("Proxy-Authorization", "Basic Og=="),
     ("TE", "trailers"),
 ];
-
-/// Listeners end no TLS in this version.
-const LISTENERS_SPEAK: &str = "http";

@@ -13,6 +13,7 @@ mod rules;
 use serde_json::Value;
 use serde_json::json;
 
+use super::report;
 use super::report::Pool as PoolReport;
 use super::report::Report;
 use super::report::State;
@@ -32,7 +33,7 @@ pub struct Live {
     /// Everything that is counted and known.
     pub report: Report,
     /// By pool: the ids of the servers whose turn it is, the next one first.
-    pub turns: Vec<Vec<String>>,
+    pub turns: Vec<(String, Vec<String>)>,
 }
 
 /// What would become of the request: the `forwarded` of the document says whether it would get to
@@ -44,7 +45,7 @@ pub fn explain(question: &Question, config: &Config, live: Option<&Live>) -> Val
     let door = &doors[taker];
     let listener = door.listener;
     let pool = &config.pools[listener.pool];
-    let servers = servers(listener.pool, pool, listener.mode, live);
+    let servers = servers(pool, listener.mode, live);
     let refusal = refusal(question, listener, &servers, live);
     let first = servers.iter().find(|server| server.turn == Some(1));
     let mut document = json!({
@@ -79,9 +80,10 @@ struct Door<'a> {
 }
 
 fn doors<'a>(config: &'a Config, live: Option<&Live>) -> Vec<Door<'a>> {
-    let found = |(at, listener): (usize, &'a Listener)| {
+    let found = |listener: &'a Listener| {
         // Port 0 lets the system choose: what it chose is known to who runs.
-        let open = live.and_then(|live| live.report.listeners.get(at));
+        let same = |open: &&report::Listener| open.name == listener.name;
+        let open = live.and_then(|live| live.report.listeners.iter().find(same));
         let address = open
             .map(|open| open.address.clone())
             .filter(|address| !address.is_empty())
@@ -95,7 +97,7 @@ fn doors<'a>(config: &'a Config, live: Option<&Live>) -> Vec<Door<'a>> {
             port,
         }
     };
-    config.listeners.iter().enumerate().map(found).collect()
+    config.listeners.iter().map(found).collect()
 }
 
 /// The position of the one that takes it, and why that one.
@@ -164,8 +166,13 @@ fn thousandths(share: u64) -> f64 {
     share as f64 / 1_000.0
 }
 
-fn servers(at: usize, pool: &Pool, mode: Mode, live: Option<&Live>) -> Vec<Server> {
-    let known = live.and_then(|live| Some((live.report.pools.get(at)?, live.turns.get(at)?)));
+fn servers(pool: &Pool, mode: Mode, live: Option<&Live>) -> Vec<Server> {
+    // By name: what runs keeps the numbers of pools that are gone.
+    let known = live.and_then(|live| {
+        let report = live.report.pools.iter().find(|one| one.name == pool.name)?;
+        let turns = live.turns.iter().find(|(name, _)| *name == pool.name)?;
+        Some((report, &turns.1))
+    });
     let mut servers = match known {
         Some((report, turns)) => running(report, turns, pool, mode),
         None => configured(pool),
@@ -255,10 +262,10 @@ fn refusal(
 
 fn notes(question: &Question, listener: &Listener, live: Option<&Live>) -> Vec<String> {
     let mut notes = Vec::new();
-    if question.secure {
+    if question.secure && listener.tls.is_none() {
         notes.push(
-            "listeners end no TLS in this version: an https:// request gets here only if somebody \
-             in front does that"
+            "this listener ends no TLS: an https:// request gets here only if somebody in front \
+             does that"
                 .to_owned(),
         );
     }

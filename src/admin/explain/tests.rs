@@ -157,7 +157,10 @@ fn a_running_balancer_knows_more() {
     report.pools[0].backends[1].reason = "L4CON".to_owned();
     let live = Live {
         report,
-        turns: vec![vec!["app-1".to_owned()], Vec::new()],
+        turns: vec![
+            ("app".to_owned(), vec!["app-1".to_owned()]),
+            ("db".to_owned(), Vec::new()),
+        ],
     };
     let ask = |url: &str| explain(&Question::of("GET", url).unwrap(), &config, Some(&live));
     let document = ask("x:8000/");

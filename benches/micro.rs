@@ -303,6 +303,7 @@ const FORWARD: Forward<'static> = Forward {
     trusted: false,
     told: Told::Each,
     upgrade: false,
+    id: None,
 };
 
 /// The most that a scan can be told to allow.

@@ -60,6 +60,12 @@ pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
 /// Fields in a trailer section.
 pub const TRAILERS_MAX: usize = 64;
 
+/// Bytes of an id that a trusted proxy gives a request; a longer one is replaced.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Bytes of the name of the field that carries it.
+pub const REQUEST_ID_NAME_BYTES_MAX: usize = 64;
+
 /// Interim (1xx) responses before a final one.
 pub const INTERIM_RESPONSES_MAX: u8 = 8;
 
@@ -139,6 +145,9 @@ const _: () = assert!(REQUEST_HEAD_BYTES_MAX - 2 <= u16::MAX as usize);
 const _: () = assert!(TRAILER_BYTES_MAX + CHUNK_LINE_BYTES_MAX < WINDOW_READ_BYTES);
 // What is added to a head: X-Forwarded-Host, Forwarded and Host (each a host), X-Forwarded-For and
 // Forwarded with an address, X-Forwarded-Proto, Via, a framing field and Connection: at most 384
-// bytes beside the hosts.
-const _: () = assert!(3 * HOST_BYTES_MAX + 384 <= WINDOW_HEADROOM_BYTES);
+// bytes beside the hosts. And an id, with `: ` and a line break.
+const _: () = assert!(
+    3 * HOST_BYTES_MAX + 384 + REQUEST_ID_NAME_BYTES_MAX + 2 + REQUEST_ID_BYTES_MAX + 2
+        <= WINDOW_HEADROOM_BYTES
+);
 const _: () = assert!(BYTES_PER_RUN >= REQUEST_HEAD_BYTES_MAX + WINDOW_BYTES);

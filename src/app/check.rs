@@ -122,6 +122,12 @@ fn listener(listener: &Listener, config: &Config, lines: &mut Vec<String>) {
             listener.forwarded.name()
         ));
     }
+    if listener.request_id != usual.request_id {
+        lines.push(match &listener.request_id {
+            Some(field) => format!("  backends are told the id of a request by: {field}"),
+            None => "  backends are not told the id of a request".to_owned(),
+        });
+    }
     let spans = |timeouts: &ClientTimeouts| {
         [
             ("a whole request head", timeouts.head),
@@ -227,6 +233,7 @@ mod tests {
         let said = checked(
             "max_connections = 9\ndrain_timeout = \"1s\"\n\
              [[listener]]\ntrusted_proxies = [\"10.0.0.0/8\"]\nforwarded = \"both\"\n\
+             request_id = \"Trace\"\n\
              tls = [{ cert = \"a.pem\", key = \"a.key\" }]\nclient_ca = \"ca.pem\"\n\
              limits = { request_head = \"1KiB\", body = \"2KiB\", \
              requests_per_connection = 3 }\ntimeout = { idle = \"9s\" }\n\
@@ -241,6 +248,7 @@ mod tests {
             "  a connection is closed after 3 requests",
             "  proxies in 10.0.0.0/8 are believed who asked",
             "  backends are told who asked by: both",
+            "  backends are told the id of a request by: trace",
             "  waits 9s for the next request (usually 1m)",
             "  not watched: every backend counts as up",
             "  2 backends are tried for a request",

@@ -33,6 +33,10 @@ pub struct Listener {
     pub trusted_proxies: Vec<Network>,
     /// How backends are told who asked. Default: [`Forwarded::XForwarded`].
     pub forwarded: Forwarded,
+    /// The field in which backends are told what a request is called, a name that
+    /// [`super::request_id::check`] has found sound; `None`: in none. Default:
+    /// `x-request-id`.
+    pub request_id: Option<String>,
 }
 
 impl Listener {
@@ -58,6 +62,7 @@ impl Default for Listener {
             timeouts: ClientTimeouts::default(),
             trusted_proxies: Vec::new(),
             forwarded: Forwarded::XForwarded,
+            request_id: Some("x-request-id".to_owned()),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod file;
 mod listener;
 mod pool;
 pub mod print;
+pub mod request_id;
 pub mod text;
 pub mod url;
 pub mod words;

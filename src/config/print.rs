@@ -73,6 +73,10 @@ fn listener(out: &mut Text, listener: &Listener, pool: &str) {
     tls(out, listener.tls.as_ref());
     out.list("trusted_proxies", &listener.trusted_proxies);
     out.text("forwarded", listener.forwarded.name());
+    out.text(
+        "request_id",
+        listener.request_id.as_deref().unwrap_or("off"),
+    );
     out.header("[listener.limits]");
     out.text("request_head", size(listener.limits.request_head as u64));
     out.key("headers", listener.limits.headers);
@@ -244,6 +248,7 @@ mod tests {
         client_ca = "d.pem"
         trusted_proxies = ["10.0.0.0/8", "::1"]
         forwarded = "both"
+        request_id = "Trace-1"
         limits = { request_head = "4097B", body = "3MiB", requests_per_connection = 9 }
         timeout = { head = "1s", idle = "2s", read = "3s", write = "4s", tunnel = "5h" }
         [[listener]]

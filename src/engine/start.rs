@@ -328,6 +328,7 @@ pub(super) fn policy(listener: &config::Listener, pool: &config::Pool) -> Policy
         client_is_tls: false,
         trusted_proxies: listener.trusted_proxies.clone(),
         forwarded: listener.forwarded,
+        request_id: listener.request_id.clone(),
     }
 }
 

@@ -345,7 +345,7 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
     hub.own(link.socket(), Owner::Session(key, Side::Server));
     slot.server = Some(link);
     slot.attempt.stage = Stage::Joined;
-    journal::joined(reused, slot, hub);
+    let number = journal::joined(reused, slot, hub);
     let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) else {
         return;
     };
@@ -359,6 +359,7 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
         authority: &peer.authority,
         own_host: peer.own_host,
         reused,
+        number,
     };
     slot.session.dialled(got, &mut hub.scratch, hub.now);
 }

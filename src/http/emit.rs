@@ -41,6 +41,18 @@ pub struct Forward<'a> {
     pub told: Told,
     /// Whether an upgrade is asked of the backend as the client asks it of us.
     pub upgrade: bool,
+    /// What the request is called, unless the client has said so and is trusted; `None` if it
+    /// needs no name. The head must have been read with the same name of the field.
+    pub id: Option<Id<'a>>,
+}
+
+/// What a request is called, so that it is known again in the logs of all who saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Id<'a> {
+    /// The field that says so: at most [`limits::REQUEST_ID_NAME_BYTES_MAX`] bytes of a token.
+    pub field: &'a str,
+    /// What it says, in 32 hexadecimal digits.
+    pub number: u128,
 }
 
 /// In which fields a backend is told who asked.
@@ -103,6 +115,7 @@ pub fn request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Fo
     });
     out.extend_from_slice(CRLF);
     let upgrade = forward.upgrade && head.cuts.has(Cut::Upgrade);
+    let called = forward.trusted && head.id(bytes).is_some();
     copy(out, bytes, head.fields_at, &head.cuts, |cut| match cut {
         Cut::Hop => planted(Bug::FramingForwardedVerbatim),
         // What is believed travels as it came, unless it is gone on with.
@@ -110,6 +123,7 @@ pub fn request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Fo
         Cut::Trailer => head.framing == Framing::Chunked,
         Cut::Upgrade => upgrade,
         Cut::ForwardedProto | Cut::ForwardedHost | Cut::Forwarding => forward.trusted,
+        Cut::Id => called,
     });
     via(out, head.version);
     if forward.told.each() {
@@ -117,6 +131,12 @@ pub fn request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, forward: &Fo
     }
     if forward.told.one() {
         forwarded(out, bytes, head, forward);
+    }
+    if let Some(id) = forward.id.filter(|_| !called) {
+        out.extend_from_slice(id.field.as_bytes());
+        out.extend_from_slice(b": ");
+        digits(out, id.number);
+        out.extend_from_slice(CRLF);
     }
     if upgrade {
         out.extend_from_slice(b"Connection: upgrade\r\n");
@@ -419,6 +439,19 @@ fn number(out: &mut Vec<u8>, number: u64) {
         }
     }
     out.extend_from_slice(head::piece(&digits, digits.len() - count, digits.len()));
+}
+
+/// The 32 hexadecimal digits of an id.
+pub fn digits(out: &mut Vec<u8>, number: u128) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut all = [0; 32];
+    for (pair, byte) in all.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.copy_from_slice(&[
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ]);
+    }
+    out.extend_from_slice(&all);
 }
 
 /// Where the line after the one at `from` begins.

@@ -12,6 +12,7 @@ use super::aside::Aside;
 use super::deadline;
 use super::deadline::Waiting;
 use super::half::Half;
+use super::step::Asked;
 use super::step::Can;
 use super::step::Incident;
 use super::step::Outcome;
@@ -373,6 +374,15 @@ impl Exchange {
         self.next(can)
     }
 
+    /// The request that has not been given to any server yet.
+    pub(super) fn asks(&self) -> Option<Asked<'_>> {
+        let request = self.request.as_ref().filter(|one| one.head_bytes > 0)?;
+        let bytes = self.up.unjudged().get(..request.head_bytes)?;
+        let head = &request.head;
+        let id = head.id(bytes).filter(|_| self.trusted);
+        Some(Asked { head, bytes, id })
+    }
+
     /// True while there is no memory for a request that may come.
     pub(super) const fn lacks_memory(&self) -> bool {
         self.request.is_none() && self.vacant.is_none()
@@ -510,6 +520,7 @@ mod tests {
             authority: "a",
             own_host: false,
             reused: false,
+            number: 0,
         };
         exchange.dialled(got, &mut scratch, Moment(0));
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789";

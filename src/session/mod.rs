@@ -31,13 +31,13 @@ use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config;
 use crate::http::head::Method;
-use crate::http::head::RequestHead;
 use crate::limits;
 use crate::tally::End;
 use exchange::Exchange;
 use half::Half;
 use tunnel::Tunnel;
 
+pub use step::Asked;
 pub use step::Can;
 pub use step::Cause;
 pub use step::Dialled;
@@ -289,9 +289,9 @@ impl Session {
         }
     }
 
-    /// The head of a request that wants its first server, and what it was made from.
+    /// A request that wants its first server.
     #[must_use]
-    pub fn asks(&self) -> Option<(&RequestHead, &[u8])> {
+    pub fn asks(&self) -> Option<Asked<'_>> {
         match self {
             Self::Exchange(exchange) => exchange.asks(),
             Self::Tunnel(_) => None,

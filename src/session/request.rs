@@ -112,7 +112,8 @@ impl Exchange {
                 let lead = scan.lead();
                 self.up.skip(lead);
                 let length = end - lead;
-                head::request(&self.up.unjudged()[..length])
+                let id = self.policy.id_field();
+                head::request_with_id(&self.up.unjudged()[..length], id)
                     .and_then(|head| self.bounded(head))
                     .map(|head| (head, length))
             }
@@ -228,6 +229,7 @@ impl Exchange {
                 trusted: self.trusted,
                 told: told(self.policy.forwarded),
                 upgrade: request.head.upgrade == Upgrade::Wanted,
+                id: self.policy.id(got.number),
             };
             emit::request(scratch, received, &request.head, &forward);
             self.up.replace(request.head_bytes, scratch);
@@ -328,12 +330,6 @@ impl Exchange {
         }
         self.server = Server::Leaving { clean: false };
         self.refuse(reject, scratch);
-    }
-
-    /// The head of a request that has not been given to any server yet.
-    pub(super) fn asks(&self) -> Option<(&head::RequestHead, &[u8])> {
-        let request = self.request.as_ref().filter(|one| one.head_bytes > 0)?;
-        Some((&request.head, self.up.unjudged().get(..request.head_bytes)?))
     }
 
     pub(super) fn response_begun(&self) -> bool {
@@ -442,3 +438,6 @@ const fn told(forwarded: Forwarded) -> emit::Told {
 }
 
 const _: () = assert!(limits::LINGER_BYTES_MAX >= limits::WINDOW_READ_BYTES);
+
+#[cfg(test)]
+mod tests;

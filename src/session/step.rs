@@ -8,7 +8,9 @@ use crate::base::Fault;
 use crate::base::Side;
 use crate::config;
 use crate::http::Reason;
+use crate::http::emit::Id;
 use crate::http::head::Method;
+use crate::http::head::RequestHead;
 use crate::limits;
 use crate::tally::End;
 
@@ -148,6 +150,19 @@ pub struct Dialled<'a> {
     pub own_host: bool,
     /// It had carried a request before.
     pub reused: bool,
+    /// What the request is called, if it needs a name: the first server's counts, for every retry.
+    pub number: u128,
+}
+
+/// A request that wants its first server.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its head.
+    pub head: &'a RequestHead,
+    /// What that was made from.
+    pub bytes: &'a [u8],
+    /// What it is called by a trusted proxy.
+    pub id: Option<&'a [u8]>,
 }
 
 /// Why there is no server for a request.
@@ -310,6 +325,9 @@ pub struct Policy {
     pub trusted_proxies: Vec<config::Network>,
     /// How servers are told who asked.
     pub forwarded: config::Forwarded,
+    /// In which field servers are told what a request is called: a name as
+    /// [`config::Listener::request_id`] has it; `None`: in none.
+    pub request_id: Option<String>,
 }
 
 impl Policy {
@@ -321,8 +339,23 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// The field that says what a request is called; empty if there is none.
+    #[must_use]
+    pub fn id_field(&self) -> &str {
+        self.request_id.as_deref().unwrap_or_default()
+    }
+
+    /// What a request with this number is called, if it needs a name.
+    #[must_use]
+    pub fn id(&self, number: u128) -> Option<Id<'_>> {
+        let field = self.request_id.as_deref()?;
+        Some(Id { field, number })
+    }
+}
+
 impl Default for Policy {
-    /// The usual bounds, and one try.
+    /// The usual bounds, one try, and no names for requests.
     fn default() -> Self {
         Self {
             timeouts: Timeouts::default(),
@@ -334,6 +367,7 @@ impl Default for Policy {
             client_is_tls: false,
             forwarded: config::Forwarded::default(),
             trusted_proxies: Vec::new(),
+            request_id: None,
         }
     }
 }

@@ -100,6 +100,7 @@ fn deliver(head: &[u8]) -> Cost {
         authority: "backend.test",
         own_host: false,
         reused: false,
+        number: 0,
     };
     session.dialled(got, &mut scratch, Moment(1));
     let nanoseconds = processor_time() - begun;

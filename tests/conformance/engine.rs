@@ -109,6 +109,8 @@ fn config(backend: &str, limits: Limits) -> Config {
     let long = Span::seconds(1_000_000);
     let mut listener = Listener {
         limits,
+        // Heads are compared byte for byte, and no two ids are alike.
+        request_id: None,
         ..Listener::at(PROXY_ADDRESS)
     };
     let mut pool = Pool {

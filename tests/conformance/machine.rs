@@ -281,6 +281,7 @@ impl Run<'_, '_> {
             authority: "backend.test:8080",
             own_host: false,
             reused,
+            number: 0,
         };
         self.session
             .dialled(got, &mut self.machine.scratch, Moment(1));

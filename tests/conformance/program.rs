@@ -31,13 +31,21 @@ pub(crate) enum Peer {
 }
 
 impl Program {
-    /// This program, before this backend.
+    /// This program, before this backend. It gives requests no ids: heads are compared byte for
+    /// byte, and no two ids are alike.
     pub(crate) fn tidegate(backend: SocketAddr) -> Self {
+        let name = format!("tidegate-own-{}-{}", std::process::id(), backend.port());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).expect("a folder for temporary files");
+        let config = folder.join("config");
+        let text = "[[listener]]\nlisten = \"127.0.0.1:0\"\nrequest_id = \"off\"\n";
+        fs::write(&config, text).expect("a temporary file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        command.args(["--listen", "127.0.0.1:0", "--probe", "off"]);
-        command.arg(format!("http://{backend}"));
+        command.arg("--config").arg(&config);
+        command.args(["--probe", "off", &format!("http://{backend}")]);
         let started = Self::start(&mut command, "listening on ");
         let (mut program, line) = started.expect("the program starts");
+        program.folder = Some(folder);
         let (_, behind) = line.split_once("listening on ").expect("just found");
         let address = behind.split(' ').next().unwrap_or(behind);
         program.addresses = vec![address.parse().expect("an address in the log")];

@@ -82,6 +82,7 @@ pub(crate) fn head(bytes: &[u8]) -> Result<(), String> {
             _ => emit::Told::Each,
         },
         upgrade: bytes.len() % 3 == 1,
+        id: None,
     };
     let mut out = Vec::new();
     emit::request(&mut out, bytes, &head, &forward);

@@ -3,6 +3,7 @@
 //! number, so a byte in the wrong place is seen where it arrives.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -26,6 +27,10 @@ pub(crate) struct Book {
     pub(crate) cut: BTreeSet<usize>,
     /// Requests executed by each origin.
     pub(crate) executed: Vec<u64>,
+    /// What the proxy calls each request.
+    names: BTreeMap<usize, String>,
+    /// The same the other way round.
+    callers: BTreeMap<String, usize>,
     /// How often one request may be sent.
     pub(crate) tries: u32,
     /// By misdeed: how often it was done.
@@ -117,6 +122,8 @@ impl Default for Book {
             broken: 0,
             executed: Vec::new(),
             cut: BTreeSet::new(),
+            names: BTreeMap::new(),
+            callers: BTreeMap::new(),
             tries: 1,
             done: [0; Misdeed::ALL.len()],
             asked: [0; Invariant::ALL.len()],
@@ -177,6 +184,18 @@ impl Book {
             format!("answer {id} was cut under TLS and taken for whole")
         });
         self.answered += 1;
+    }
+
+    /// An origin has the head of a request that the proxy calls so.
+    pub(crate) fn named(&mut self, id: usize, name: &str) {
+        let digits = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let sound = name.len() == 32 && name.bytes().all(digits);
+        let known = *self.names.entry(id).or_insert_with(|| name.to_owned()) == name;
+        let others = self.callers.insert(name.to_owned(), id);
+        let own = others.is_none_or(|other| other == id);
+        self.check(Invariant::Executions, sound && known && own, || {
+            format!("request {id} is called {name}, as {others:?} is")
+        });
     }
 
     /// An origin has a request that it takes for whole.

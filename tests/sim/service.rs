@@ -240,6 +240,7 @@ impl Service {
             let entry = desk.sky.ledger.borrow().entry(id);
             // The reader is strict: what could be read in two ways does not get here.
             let mut book = desk.sky.ledger.borrow_mut();
+            book.named(id, head.value("x-request-id").unwrap_or_default());
             book.check(Invariant::Unambiguous, true, String::new);
             drop(book);
             self.then = Then::Serve;

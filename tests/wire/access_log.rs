@@ -134,6 +134,63 @@ fn a_request_is_one_json_object_with_every_key() {
 }
 
 #[test]
+fn a_request_is_called_the_same_by_backend_log_and_recorder() {
+    let directory = Directory::new("ids");
+    let path = directory.file("log");
+    let origin = Origin::saying("x");
+    let listener = "[[listener]]\nlisten = \"127.0.0.1:0\"\n";
+    let file = File::new(
+        "ids",
+        format!(
+            "[admin]\nlisten = \"127.0.0.1:0\"\n[access_log]\nformat = \"json\"\n\
+             path = \"{path}\"\n{listener}{listener}trusted_proxies = [\"127.0.0.0/8\"]\n\
+             request_id = \"Trace\"\n{listener}request_id = \"off\"\n[pool.app]\n\
+             backends = [\"{}\"]\n",
+            origin.url()
+        ),
+    );
+    let admin = Admin::of(Binary::start_with_file(file.path()));
+    let seen = |at: usize, fields: &str| {
+        let mut client = Client::new(admin.binary.addresses()[at]);
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+        assert_eq!(client.response().expect("a response").status(), 200);
+        origin.last_request()
+    };
+    let longest = "i".repeat(128);
+    let own = seen(0, "").value("x-request-id").to_owned();
+    let replaced = seen(0, "X-Request-Id: theirs\r\n");
+    let replaced = replaced.value("x-request-id").to_owned();
+    let kept = seen(1, &format!("trace: {longest}\r\nX-Request-Id: b\r\n"));
+    let twice = seen(1, "Trace: a\r\nTRACE: b\r\n")
+        .value("trace")
+        .to_owned();
+    let off = seen(2, "X-Request-Id: theirs\r\nTrace: c\r\n");
+    assert_eq!((own.len(), replaced.len(), twice.len()), (32, 32, 32));
+    assert_eq!(kept.value("trace"), longest);
+    assert_eq!(
+        kept.value("x-request-id"),
+        "b",
+        "that name means nothing there"
+    );
+    assert_eq!(off.value("x-request-id"), "theirs");
+    assert_eq!(off.value("trace"), "c");
+    assert_eq!(seen(2, "").values("x-request-id"), [""; 0]);
+    let records = records(&path, 6);
+    let logged = |at: usize| records[at]["id"].as_str().expect("text");
+    for (at, id) in [&own, &replaced, &longest, &twice].into_iter().enumerate() {
+        assert_eq!(logged(at), id, "{at}");
+    }
+    assert_eq!((logged(4).len(), logged(5).len()), (32, 32));
+    let recorded = admin.document("/api/v1/requests");
+    let recorded = recorded.as_array().expect("a list");
+    let newest_first = recorded.iter().rev().map(|one| one["id"].as_str());
+    assert!(
+        newest_first.eq((0..6).map(|at| Some(logged(at)))),
+        "{recorded:?}"
+    );
+}
+
+#[test]
 fn pipelined_requests_share_no_byte() {
     let directory = Directory::new("pipelined");
     let path = directory.file("log");

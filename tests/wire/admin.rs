@@ -25,7 +25,12 @@ impl Admin {
     pub(crate) fn start(arguments: &[String]) -> Self {
         let mut all = vec!["--admin".to_owned(), "127.0.0.1:0".to_owned()];
         all.extend_from_slice(arguments);
-        let mut binary = Binary::start(&all);
+        Self::of(Binary::start(&all))
+    }
+
+    /// Of a program that was told to have one.
+    #[track_caller]
+    pub(crate) fn of(mut binary: Binary) -> Self {
         let line = binary.wait_for("admin interface on http://");
         let (_, at) = line.split_once("http://").expect("just found");
         let at = at.parse().expect("an address in the log");

@@ -94,3 +94,17 @@ fn an_absolute_target_is_forwarded_as_a_path_if_it_names_the_host_of_the_request
     assert_eq!(client.response().expect("a whole response").status(), 400);
     assert_eq!(origin.requests().len(), 1);
 }
+
+#[test]
+fn the_backend_learns_what_the_request_is_called_and_each_is_called_otherwise() {
+    let named = "Host: a\r\nX-Request-Id: theirs\r\nx_request_id: theirs\r\n";
+    for fields in ["Host: a\r\n", named] {
+        let seen = forwarded(fields);
+        let id = seen.value("x-request-id");
+        assert_eq!(id.len(), 32, "{seen:?}");
+        let plain = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        assert!(id.bytes().all(plain), "{seen:?}");
+        assert_eq!(seen.values("x_request_id"), [""; 0], "{seen:?}");
+        assert_ne!(id, forwarded(fields).value("x-request-id"));
+    }
+}

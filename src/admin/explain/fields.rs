@@ -12,6 +12,7 @@ use crate::config::Pool;
 use crate::http::emit;
 use crate::http::emit::Forward;
 use crate::http::emit::HostRule;
+use crate::http::emit::Id;
 use crate::http::emit::Told;
 use crate::http::head;
 
@@ -23,19 +24,25 @@ pub(super) fn changes(
     pool: &Pool,
     backend: &Backend,
 ) -> Value {
-    let lines: String = SENT
+    let field = listener.request_id.as_deref();
+    let sent: Vec<(&str, &str)> = SENT
+        .iter()
+        .copied()
+        .chain(field.map(|field| (field, SENT_ID)))
+        .collect();
+    let lines: String = sent
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
-    let sent = question.head(&lines);
-    let Ok(head) = head::request(sent.as_bytes()) else {
+    let bytes = question.head(&lines);
+    let Ok(head) = head::request_with_id(bytes.as_bytes(), field.unwrap_or_default()) else {
         return Value::Array(Vec::new());
     };
     let (host, always) = pool.host.told(backend);
     let mut arrived = Vec::new();
     emit::request(
         &mut arrived,
-        sent.as_bytes(),
+        bytes.as_bytes(),
         &head,
         &Forward {
             client: question.client,
@@ -52,6 +59,7 @@ pub(super) fn changes(
             trusted: trusts(listener, question),
             told: told(listener.forwarded),
             upgrade: false,
+            id: field.map(|field| Id { field, number: 0 }),
         },
     );
     let arrived = String::from_utf8_lossy(&arrived);
@@ -59,9 +67,13 @@ pub(super) fn changes(
         .lines()
         .skip(1)
         .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| match field {
+            Some(field) if field == name && value != SENT_ID => (name, NEW_ID),
+            _ => (name, value),
+        })
         .collect();
     let known = std::iter::once(("Host", question.host.as_str()));
-    let known: Vec<(&str, &str)> = known.chain(SENT.iter().copied()).collect();
+    let known: Vec<(&str, &str)> = known.chain(sent).collect();
     let fate = |&(name, value): &(&str, &str)| fate(name, value, &arrived);
     let added = arrived
         .iter()
@@ -118,3 +130,9 @@ const SENT: &[(&str, &str)] = &[
     ("Proxy-Authorization", "Basic Og=="),
     ("TE", "trailers"),
 ];
+
+/// What that client calls its request.
+const SENT_ID: &str = "a-name-of-its-own";
+
+/// What it is called otherwise.
+const NEW_ID: &str = "32 hexadecimal digits, others for every request";

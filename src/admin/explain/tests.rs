@@ -117,6 +117,13 @@ fn fields_depend_on_who_asks_and_on_who_is_asked() {
     assert_eq!(field(&stranger, "X-Real-IP").0, "removed");
     assert_eq!(field(&stranger, "TE").0, "removed");
     assert_eq!(field(&stranger, "Via"), ("added", "1.1 tidegate"));
+    assert_eq!(
+        field(&stranger, "x-request-id"),
+        (
+            "replaced",
+            "32 hexadecimal digits, others for every request"
+        )
+    );
     let question = Question {
         client: "10.0.0.7".parse().unwrap(),
         ..Question::of("GET", "x:8000/").unwrap()
@@ -128,6 +135,7 @@ fn fields_depend_on_who_asks_and_on_who_is_asked() {
     );
     assert_eq!(field(&proxy, "X-Forwarded-Proto").0, "kept");
     assert_eq!(field(&proxy, "X-Real-IP").0, "kept");
+    assert_eq!(field(&proxy, "x-request-id"), ("kept", "a-name-of-its-own"));
     assert_eq!(
         proxy["notes"],
         json!(["10.0.0.7 is a trusted proxy: it is believed who asked"])

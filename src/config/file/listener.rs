@@ -14,6 +14,7 @@ use crate::config::Limits;
 use crate::config::Listener;
 use crate::config::ListenerTls;
 use crate::config::Mode;
+use crate::config::request_id::check;
 use crate::config::text;
 use crate::config::words::closest;
 use crate::limits;
@@ -67,6 +68,7 @@ impl<'a> Written<'a> {
         section.set("forwarded", &mut listener.forwarded, |node| {
             node.choice(&Forwarded::ALL, Forwarded::name)
         })?;
+        section.set("request_id", &mut listener.request_id, request_id)?;
         listener.tls = tls(section)?;
         section.set("limits", &mut listener.limits, limits)?;
         section.set("timeout", &mut listener.timeouts, timeouts)?;
@@ -102,6 +104,16 @@ impl<'a> Written<'a> {
             ))
         })
     }
+}
+
+/// The field that carries the id of a request, in small letters; `None` for "off".
+fn request_id(node: Node<'_>) -> Result<Option<String>, Flaw> {
+    let name = node.text("x-request-id")?.to_ascii_lowercase();
+    if name == "off" {
+        return Ok(None);
+    }
+    check(&name).map_err(|why| node.flaw(why))?;
+    Ok(Some(name))
 }
 
 /// What something is called: it goes into logs and metrics as it is.
@@ -243,7 +255,6 @@ const KEYS: &[&str] = &[
 
 const ABSENT: &[(&str, Only)] = &[
     ("accept_proxy", Only::False),
-    ("request_id", Only::Text("off")),
     ("allow", Only::Nothing),
     ("rate_limit", Only::Text("off")),
     ("route", Only::Nothing),

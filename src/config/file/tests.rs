@@ -48,6 +48,7 @@ tls = [{ cert = "a.pem", key = "${PORT}.key" }, { cert = "b.pem", key = "b.key" 
 client_ca = "ca.pem"
 trusted_proxies = ["10.0.0.0/8"]
 forwarded = "rfc7239"
+request_id = "Trace-Id"
 [listener.limits]
 request_head = "8KiB"
 headers = 50
@@ -100,6 +101,8 @@ backends = ["c:1"]
     assert_eq!(tls.client_ca.as_deref(), Some("ca.pem".as_ref()));
     assert_eq!(second.tls, None);
     assert_eq!(plain.forwarded, Forwarded::Rfc7239);
+    assert_eq!(plain.request_id.as_deref(), Some("trace-id"));
+    assert_eq!(second.request_id.as_deref(), Some("x-request-id"));
     assert_eq!(plain.limits.request_head, 8192);
     assert_eq!(plain.limits.headers, 50);
     assert_eq!(plain.limits.body, Some(2 << 20));
@@ -323,6 +326,18 @@ const FLAWS: &[(&str, &str)] = &[
     (
         "[[listener]]\nforwarded = \"none\"",
         "2:13: \"none\" is not known; write x-forwarded, rfc7239, both, off",
+    ),
+    (
+        "[[listener]]\nrequest_id = \"Connection\"",
+        "2:14: connection has a meaning of its own; write another name, like x-request-id",
+    ),
+    (
+        "[[listener]]\nrequest_id = \"x_request_id\"",
+        "2:14: not the name of a field; write up to 64 letters, digits and -, or off",
+    ),
+    (
+        "[[listener]]\nrequest_id = true",
+        "2:14: this is true or false, write text, like \"x-request-id\"",
     ),
     (
         "[[listener]]\ntls = [{ cert = \"a.pem\" }]",

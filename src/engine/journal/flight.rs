@@ -80,19 +80,16 @@ impl Flight {
             ends: [0; 4],
             text: [0; TEXT],
         };
+        // An id is whole or it is another one: a long one has the room of the target.
         let pieces = [
             (words.method, METHOD),
             (words.host, BRIEF.0),
+            (words.id, ID_MAX),
             (words.target, BRIEF.1),
-            (words.id, ID),
         ];
         let mut at = 0;
         for ((piece, most), end) in pieces.into_iter().zip(&mut flight.ends) {
-            // An id that does not fit is better not shown than shown as another one.
-            let count = match piece.len() {
-                long if long > most && most == ID => 0,
-                length => length.min(most),
-            };
+            let count = piece.len().min(most).min(TEXT - at);
             let (place, from) = (flight.text.get_mut(at..at + count), piece.get(..count));
             if let (Some(place), Some(from)) = (place, from) {
                 place.copy_from_slice(from);
@@ -113,8 +110,8 @@ impl Flight {
         Words {
             method: piece(0),
             host: piece(1),
-            target: piece(2),
-            id: piece(3),
+            id: piece(2),
+            target: piece(3),
             proto: self.proto,
             ..Words::default()
         }
@@ -194,13 +191,11 @@ const PIECE: usize = 256;
 /// Bytes of a method that are kept.
 const METHOD: usize = 15;
 
-/// Bytes of an id that are kept: a UUID, and the 32 digits of our own, fit.
-const ID: usize = 48;
+/// Bytes of all texts together: those of a UUID besides the longest others. The 32 digits of our
+/// own are not among them.
+const TEXT: usize = METHOD + BRIEF.0 + BRIEF.1 + 48;
 
-/// Bytes of all texts together.
-const TEXT: usize = METHOD + BRIEF.0 + BRIEF.1 + ID;
-
-const _: () = assert!(TEXT <= u8::MAX as usize && ID <= ID_MAX);
+const _: () = assert!(TEXT <= u8::MAX as usize && METHOD + BRIEF.0 + ID_MAX <= TEXT);
 const _: () = assert!(limits::RECORDED_REQUESTS.is_multiple_of(PIECE));
 
 #[cfg(test)]
@@ -266,8 +261,8 @@ pub(super) mod tests {
         let kept = flight.words();
         assert_eq!(kept.method.len(), METHOD);
         assert_eq!(kept.host.len(), BRIEF.0);
-        assert_eq!(kept.target.len(), BRIEF.1);
-        assert_eq!(kept.id, b"");
+        assert_eq!(kept.id.len(), ID_MAX);
+        assert_eq!(kept.target.len(), TEXT - METHOD - BRIEF.0 - ID_MAX);
         let words = Words {
             method: b"GET",
             target: b"/a",

@@ -8,6 +8,7 @@ use crate::base::Caller;
 use crate::base::NO_ADDRESS;
 use crate::base::calendar::Date;
 use crate::base::time::Span;
+use crate::http::emit;
 
 /// How text is made harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,10 +167,7 @@ pub(super) fn place(out: &mut Vec<u8>, address: SocketAddr) {
 
 /// Appends the 32 digits of an id.
 pub(super) fn id(out: &mut Vec<u8>, number: u128) {
-    for byte in number.to_be_bytes() {
-        out.push(LOWER[usize::from(byte >> 4)]);
-        out.push(LOWER[usize::from(byte & 15)]);
-    }
+    emit::digits(out, number);
 }
 
 /// Appends `2026-11-21T01:52:03.123Z`, RFC 3339, of nanoseconds since 1970.

@@ -24,6 +24,7 @@ use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::LogFormat;
 use crate::peers::PeerId;
+use crate::session::Asked;
 use crate::session::Incident;
 use crate::session::Outcome;
 use crate::session::Record;
@@ -94,8 +95,8 @@ pub(super) fn asked(slot: &mut Slot, hub: &mut Hub) {
     note.began.get_or_insert(now);
     note.asked = Some(now);
     note.number = hub.journal.number();
-    if let Some((head, bytes)) = slot.session.asks() {
-        note.portray(head, bytes, b"", depth);
+    if let Some(Asked { head, bytes, id }) = slot.session.asks() {
+        note.portray(head, bytes, id.unwrap_or_default(), depth);
     }
 }
 
@@ -107,8 +108,8 @@ pub(super) fn tried(peer: PeerId, slot: &mut Slot, hub: &mut Hub) {
     note.backend = number;
 }
 
-/// The request has its connection.
-pub(super) fn joined(reused: bool, slot: &mut Slot, hub: &mut Hub) {
+/// The request has its connection. Answers with its number.
+pub(super) fn joined(reused: bool, slot: &mut Slot, hub: &mut Hub) -> u128 {
     let now = hub.now;
     let note = note(slot, hub);
     let spent = note.connect.unwrap_or(Span::ZERO);
@@ -116,6 +117,7 @@ pub(super) fn joined(reused: bool, slot: &mut Slot, hub: &mut Hub) {
     note.joined = now;
     note.first = None;
     note.reused = reused;
+    note.number
 }
 
 /// tidegate has answered itself, or an answer was cut.

@@ -68,7 +68,7 @@ pub(in crate::engine) struct Words<'a> {
     pub(in crate::engine) host: &'a [u8],
     /// Path and query.
     pub(in crate::engine) target: &'a [u8],
-    /// The id that the client has given it; empty if it was given none.
+    /// What a trusted proxy calls it; empty if it is known by its number.
     pub(in crate::engine) id: &'a [u8],
     /// The request line as it came.
     pub(in crate::engine) line: &'a [u8],
@@ -80,7 +80,8 @@ pub(in crate::engine) struct Words<'a> {
 }
 
 impl Note {
-    /// Takes down what the head of the request says. `bytes` is what `head` was made from.
+    /// Takes down what the head of the request says. `bytes` is what `head` was made from, `id`
+    /// what a trusted proxy calls it, or nothing.
     pub(in crate::engine) fn portray(
         &mut self,
         head: &RequestHead,
@@ -204,7 +205,7 @@ const WHOLE: (usize, usize) = (
 );
 
 /// Bytes of an id.
-pub(super) const ID_MAX: usize = 128;
+pub(super) const ID_MAX: usize = crate::limits::REQUEST_ID_BYTES_MAX;
 
 /// Bytes of referrer, user agent and credentials that a line shows.
 const FIELD_MAX: usize = 4 * 1024;

@@ -15,6 +15,7 @@ const PLAIN: Forward<'static> = Forward {
     trusted: false,
     told: Told::Each,
     upgrade: false,
+    id: None,
 };
 
 const TRUSTED: Forward<'static> = Forward {
@@ -372,9 +373,70 @@ fn numbers_are_decimal() {
     }
 }
 
+/// What leaves of a request with these fields, in the fields of that name.
+fn ids(fields: &str, forward: &Forward<'_>) -> Vec<String> {
+    let received = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}Accept: b\r\n\r\n");
+    let head = head::request_with_id(received.as_bytes(), "x-request-id").unwrap();
+    let mut out = Vec::new();
+    request(&mut out, received.as_bytes(), &head, forward);
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.contains("\r\nAccept: b\r\n"), "{out}");
+    let lines = out.lines().filter_map(|line| line.split_once(": "));
+    let alike = |name: &str| name.to_lowercase().replace('_', "-") == "x-request-id";
+    lines
+        .filter(|(name, _)| alike(name))
+        .map(|(_, value)| value.to_owned())
+        .collect()
+}
+
+#[test]
+fn a_request_leaves_with_one_id_and_a_trusted_sender_may_choose_it() {
+    let id = Some(Id {
+        field: "x-request-id",
+        number: 0xabc,
+    });
+    let plain = Forward { id, ..PLAIN };
+    let trusted = Forward { id, ..TRUSTED };
+    let own = format!("{:032x}", 0xabc);
+    let longest = "i".repeat(limits::REQUEST_ID_BYTES_MAX);
+    let line = |value: &str| format!("X-Request-ID: {value}\r\n");
+    for value in ["a", "~!\"{}", &longest] {
+        assert_eq!(ids(&line(value), &plain), [own.as_str()]);
+        assert_eq!(ids(&line(value), &trusted), [value]);
+    }
+    for fields in [
+        String::new(),
+        line(""),
+        line("a b"),
+        line("a\tb"),
+        line("ü"),
+        line(&format!("{longest}i")),
+        line("a") + &line("b"),
+        line("a") + "X: y\r\n" + &line("a"),
+        "X_Request_ID: a\r\n".to_owned(),
+        "Connection: x-request-id\r\n".to_owned() + &line("a"),
+        line("a") + "Connection: x-request-id\r\n",
+    ] {
+        assert_eq!(ids(&fields, &plain), [own.as_str()], "{fields}");
+        assert_eq!(ids(&fields, &trusted), [own.as_str()], "{fields}");
+    }
+    assert_eq!(ids(&(line("a") + "x-request_id: b\r\n"), &trusted), ["a"]);
+}
+
+#[test]
+fn whoever_reads_no_ids_copies_them() {
+    let out = sent(
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: b\r\n\r\n",
+        &PLAIN,
+    );
+    assert!(out.contains("\r\nX-Request-ID: b\r\n"), "{out}");
+    assert!(!out.contains("x-request-id"), "{out}");
+}
+
 #[test]
 fn the_headroom_is_enough_at_the_extremes() {
     let host = "h".repeat(limits::HOST_BYTES_MAX);
+    let field = "f".repeat(limits::REQUEST_ID_NAME_BYTES_MAX);
     let forward = |trusted| Forward {
         client: IpAddr::V6(Ipv6Addr::from([0xffff; 8])),
         scheme: "https",
@@ -382,6 +444,10 @@ fn the_headroom_is_enough_at_the_extremes() {
         trusted,
         told: Told::Both,
         upgrade: true,
+        id: Some(Id {
+            field: &field,
+            number: u128::MAX,
+        }),
     };
     for trusted in [false, true] {
         for received in [

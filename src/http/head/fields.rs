@@ -100,6 +100,20 @@ fn likeness(name: &[u8], known: &[u8]) -> Likeness {
     }
 }
 
+/// Whether `name` is that of the field with the id of a request, `wanted`: how its line is cut
+/// then. One with `_` for `-`, which CGI-style backends would take for it, never travels. `wanted`
+/// has small letters, digits and hyphens, or nothing.
+pub(super) fn cut_of_id(name: &[u8], wanted: &[u8]) -> Option<Cut> {
+    if name.len() != wanted.len() {
+        return None;
+    }
+    match likeness(name, wanted) {
+        Likeness::Same => Some(Cut::Id),
+        Likeness::Underscored => Some(Cut::Hop),
+        Likeness::None => None,
+    }
+}
+
 /// Whether `Connection` may not name this field (RFC 9110 section 7.6.1): removing it would change
 /// what the message means or who is believed to have sent it.
 pub(super) fn is_connection_protected(name: &[u8]) -> bool {
@@ -202,6 +216,8 @@ pub(in crate::http) enum Cut {
     ForwardedHost,
     /// Others of that sort: travel if they are believed.
     Forwarding,
+    /// What the request is called: travels if it is believed and can be used.
+    Id,
 }
 
 /// The runs of lines of one head that may not be copied, in order, touching ones of a kind as one.
@@ -259,7 +275,7 @@ impl Cuts {
     }
 }
 
-/// Runs in one head. There are fifteen names to cut, and neighbours count once.
+/// Runs in one head. There are sixteen names to cut, and neighbours count once.
 const CUTS_MAX: usize = 16;
 
 const CONNECTION_PROTECTED: [&[u8]; 8] = [

@@ -23,6 +23,7 @@ pub use request::RequestHead;
 pub use request::Target;
 pub use request::Upgrade;
 pub use request::request;
+pub use request::request_with_id;
 pub use response::ResponseHead;
 pub use response::response;
 pub use scan::HeadScan;

@@ -13,9 +13,11 @@ use crate::http::Reject;
 use crate::http::Version;
 use crate::http::head::authority;
 use crate::http::head::diagnosis;
+use crate::http::head::fields::Cut;
 use crate::http::head::fields::Cuts;
 use crate::http::head::fields::is_token_byte;
 use crate::http::head::fields::piece;
+use crate::http::head::fields::trimmed;
 use crate::http::head::method::Method;
 use crate::http::head::survey::Survey;
 use crate::limits;
@@ -106,6 +108,24 @@ impl RequestHead {
     pub fn host<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         piece(bytes, self.host.0, self.host.1)
     }
+
+    /// What its sender calls the request: 1 to [`limits::REQUEST_ID_BYTES_MAX`] bytes of visible
+    /// ASCII, said once. `None` if it says nothing, or anything else, or was not asked by
+    /// [`request_with_id`].
+    #[must_use]
+    pub fn id<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let mut lines = self.cuts.iter().filter(|(.., why)| *why == Cut::Id);
+        let (start, end, _) = lines.next()?;
+        if lines.next().is_some() {
+            return None;
+        }
+        let line = piece(bytes, start, end).strip_suffix(b"\r\n")?;
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let value = trimmed(line.get(colon + 1..)?);
+        let fits = (1..=limits::REQUEST_ID_BYTES_MAX).contains(&value.len());
+        // Of two lines, one after the other, the break between them is not visible.
+        (fits && value.iter().all(u8::is_ascii_graphic)).then_some(value)
+    }
 }
 
 /// A target in origin-form. An absolute-form without a path lacks the slash that is owed.
@@ -122,10 +142,20 @@ pub struct Target<'a> {
 /// # Errors
 /// Whatever a strict reading of RFC 9112 and RFC 9110 refuses, and then some: see [`Reason`].
 pub fn request(bytes: &[u8]) -> Result<RequestHead, Reject> {
-    judge(bytes).map_err(|reason| Kind::Request.reject(reason))
+    request_with_id(bytes, "")
 }
 
-fn judge(bytes: &[u8]) -> Result<RequestHead, Reason> {
+/// The same, and finds what the request is called: [`RequestHead::id`]. `id` is the name of the
+/// field that says so, in small letters, digits and hyphens, and none of those with a meaning of
+/// their own; empty if there is none.
+///
+/// # Errors
+/// Those of [`request`].
+pub fn request_with_id(bytes: &[u8], id: &str) -> Result<RequestHead, Reject> {
+    judge(bytes, id.as_bytes()).map_err(|reason| Kind::Request.reject(reason))
+}
+
+fn judge(bytes: &[u8], id: &[u8]) -> Result<RequestHead, Reason> {
     if bytes.len() > limits::REQUEST_HEAD_BYTES_MAX {
         return Err(Reason::HeadTooLarge);
     }
@@ -151,7 +181,7 @@ fn judge(bytes: &[u8]) -> Result<RequestHead, Reason> {
         return Err(Reason::LineTooLong);
     }
     let method = Method::of(name.as_bytes());
-    let survey = Survey::new(bytes, line.end + 2, parsed.headers, Kind::Request)?;
+    let survey = Survey::new(bytes, line.end + 2, parsed.headers, Kind::Request, id)?;
     finish(bytes, &line, method, &survey, parsed.headers.len())
 }
 

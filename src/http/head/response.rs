@@ -71,7 +71,7 @@ fn judge(bytes: &[u8], to_head: bool) -> Result<ResponseHead, Reason> {
     if !(100..=599).contains(&status) {
         return Err(Reason::StatusInvalid);
     }
-    let survey = Survey::new(bytes, fields_at, parsed.headers, Kind::Response)?;
+    let survey = Survey::new(bytes, fields_at, parsed.headers, Kind::Response, b"")?;
     finish(version, status, to_head, fields_at, &survey)
 }
 

@@ -75,15 +75,17 @@ impl Connection {
 }
 
 impl<'a> Survey<'a> {
-    /// Judges the fields that begin at `at` in `bytes`, which must end with them.
+    /// Judges the fields that begin at `at` in `bytes`, which must end with them. The field called
+    /// `id` says what the request is called; nothing is called nothing.
     pub(super) fn new(
         bytes: &'a [u8],
         at: usize,
         headers: &[Header<'a>],
         kind: Kind,
+        id: &[u8],
     ) -> Result<Self, Reason> {
         let mut survey = Self::blank(kind);
-        survey.pass(bytes, at, headers, &[])?;
+        survey.pass(bytes, at, headers, (&[], id))?;
         if survey.connection.named == 0 {
             return Ok(survey);
         }
@@ -100,7 +102,7 @@ impl<'a> Survey<'a> {
             }
         }
         survey = Self::blank(kind);
-        survey.pass(bytes, at, headers, piece_of(&named, count))?;
+        survey.pass(bytes, at, headers, (piece_of(&named, count), id))?;
         Ok(survey)
     }
 
@@ -127,7 +129,7 @@ impl<'a> Survey<'a> {
         bytes: &'a [u8],
         mut at: usize,
         headers: &[Header<'a>],
-        named: &[&[u8]],
+        (named, id): (&[&[u8]], &[u8]),
     ) -> Result<(), Reason> {
         for header in headers {
             let name = header.name.as_bytes();
@@ -138,6 +140,8 @@ impl<'a> Survey<'a> {
             self.take(Name::of(name), value, offset(value_at)?, line)?;
             if !named.is_empty() && named.iter().any(|token| token.eq_ignore_ascii_case(name)) {
                 self.cut_named(Name::of(name), line)?;
+            } else if let Some(why) = fields::cut_of_id(name, id) {
+                self.cuts.push(line.0, line.1, why)?;
             }
             at = end;
         }

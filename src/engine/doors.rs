@@ -12,7 +12,6 @@ use super::hub::Owner;
 use super::kernel::Kernel;
 use super::plan::Plan;
 use super::reload::Round;
-use super::slot::Tenant;
 use super::start;
 use super::start::StartError;
 use super::turn::Engine;
@@ -209,7 +208,7 @@ impl Engine {
         }
     }
 
-    fn describe_door(&mut self, at: usize, home: usize, fresh: bool, round: &mut Round<'_>) {
+    fn describe_door(&self, at: usize, home: usize, fresh: bool, round: &mut Round<'_>) {
         let config = &round.plan.config;
         let wanted = &config.listeners[at];
         let name = |config: &config::Config, pool: usize| {
@@ -239,25 +238,9 @@ impl Engine {
         if turns.is_empty() {
             return round.note(Kind::Unchanged, what, format!("{open} kept"));
         }
-        if turns.iter().any(|turn| is_about_trust(&turn.key)) {
-            self.ease_guests(home);
-        }
         let words: Vec<String> = turns.iter().map(ToString::to_string).collect();
         let text = format!("{}; {open} kept", words.join(", "));
         round.note(Kind::Changed, what, text);
-    }
-
-    /// Whoever came in by that listener may end what he has begun, or ask once: then he has to
-    /// come in anew, under the rules of now.
-    fn ease_guests(&mut self, at: usize) {
-        for key in self.tenants.keys() {
-            if let Some(Tenant::Session(slot)) = self.tenants.get_mut(key)
-                && slot.listener == at
-            {
-                slot.session.ease();
-                self.hub.queue.push(key);
-            }
-        }
     }
 
     /// Nobody wants the socket: whoever waits in its queue is let in, the rest is refused.
@@ -318,11 +301,4 @@ fn abandon(entrances: &[Entrance], kernel: &mut dyn Kernel) {
             kernel.close(*socket);
         }
     }
-}
-
-/// Whether a key of a listener says who is let in, who is believed, or how much anybody may ask.
-fn is_about_trust(key: &str) -> bool {
-    ["tls", "client_ca", "trusted_proxies", "limits"]
-        .iter()
-        .any(|start| key.starts_with(start))
 }

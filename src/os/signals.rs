@@ -9,6 +9,7 @@
 use std::io;
 use std::io::Read;
 use std::os::unix::net::UnixStream as Pipe;
+use std::sync::Arc;
 
 use mio::Interest;
 use mio::Registry;
@@ -20,6 +21,7 @@ use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGQUIT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::consts::SIGUSR1;
+use signal_hook::consts::SIGUSR2;
 use signal_hook::low_level;
 
 use super::tokens::HANG_UP;
@@ -76,6 +78,9 @@ impl Signals {
             (&mut self.hang_up, SIGHUP, HANG_UP),
             (&mut self.reopen, SIGUSR1, REOPEN),
         ];
+        // Later versions hand over to another program then: until they do, nobody shall die of it.
+        let handler = signal_hook::flag::register(SIGUSR2, Arc::default())?;
+        self.handlers.push(handler);
         for (place, signal, token) in wanted {
             if place.is_none() {
                 let (reader, writer) = pair(registry, token)?;

@@ -583,7 +583,7 @@ fn a_renamed_file_is_begun_anew_on_usr1_and_hup() {
 fn without_an_access_log_these_signals_end_nothing() {
     let origin = Origin::saying("hello");
     let mut binary = Binary::start(&[origin.url()]);
-    for signal in ["USR1", "HUP"] {
+    for signal in ["USR1", "HUP", "USR2"] {
         binary.signal(signal);
         assert_eq!(get(binary.address(), "/").status(), 200);
     }

@@ -362,6 +362,14 @@ fn who_has_something_under_way_may_end_it() {
             .status(),
         202
     );
+    let at = admin.at.to_string();
+    let impatient = ["ctl", "--admin", &at, "drain", "app-1", "--wait", "50ms"];
+    let outcome = run(&impatient);
+    assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("1 still under way after 50ms"),
+        "{outcome:?}"
+    );
     let mut waiting = Client::new(admin.at);
     waiting.send(format!(
         "DELETE {one}?drain=30s HTTP/1.1\r\nHost: localhost\r\n\r\n"

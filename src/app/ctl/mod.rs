@@ -141,7 +141,13 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
         [verb, rest @ .., backend] => {
             let target = place(&client, rest.first(), backend)?;
             let target = format!("{target}/{verb}{}", wait("wait"));
-            say(&table::backend(&client.ask("POST", &target, None)?));
+            let now = client.ask("POST", &target, None)?;
+            say(&table::backend(&now));
+            let busy = now["in_flight"].as_u64().filter(|count| *count > 0);
+            if let (Some(span), Some(count)) = (options.wait, busy) {
+                let line = format!("{backend}: {count} still under way after {span}; wait longer");
+                return Err(Failure::run_time(&line));
+            }
         }
         // That is no command, which was checked when the line was read.
         [] | [_] => {}
@@ -193,9 +199,26 @@ fn top(client: &Client) -> Result<Exit, Failure> {
 }
 
 fn place(client: &Client, named: Option<&&str>, backend: &str) -> Result<String, Failure> {
-    let pool = pool(client, named)?;
+    let pool = match named {
+        Some(_) => pool(client, named)?,
+        None => home(client, backend)?,
+    };
     let backend = escaped(backend);
     Ok(format!("/api/v1/pools/{pool}/backends/{backend}"))
+}
+
+/// The pool of a backend whose name is the only one of its kind.
+fn home(client: &Client, backend: &str) -> Result<String, Failure> {
+    let pools = client.get("/api/v1/pools")?;
+    let is_there = |pool: &&serde_json::Value| {
+        let mut backends = pool["backends"].as_array().into_iter().flatten();
+        backends.any(|one| one["id"] == backend)
+    };
+    let mut found = pools.as_array().into_iter().flatten().filter(is_there);
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok(escaped(only["name"].as_str().unwrap_or_default())),
+        _ => pool(client, None),
+    }
 }
 
 /// The pool that is meant: the one that is named, or the only one.

@@ -109,9 +109,6 @@ impl Half {
             return &mut [];
         };
         let mut marks = window.marks();
-        if marks.end >= window.limit() {
-            window.unfold();
-        }
         let limit = window.limit();
         if marks.end >= limit && marks.kept > START {
             let back = marks.kept - START;
@@ -136,7 +133,13 @@ impl Half {
         let marks = window.marks_mut();
         marks.end += count;
         assert!(marks.end <= limit, "more was read than there was room");
-        let full = marks.end == limit;
+        let end = marks.end;
+        let full = end == limit;
+        // More than most: the next read is offered everything, whether these bytes are still here
+        // then or not.
+        if end == window.limit() {
+            window.unfold();
+        }
         self.streak = if full {
             self.streak.saturating_add(1)
         } else {
@@ -467,6 +470,16 @@ mod tests {
         half.wrote(1000, false);
         assert_eq!(half.room(), 1000);
         assert_eq!(half.space().len(), 1000);
+    }
+
+    #[test]
+    fn only_the_first_read_is_a_short_one() {
+        let mut half = half(b"");
+        assert_eq!(half.space().len(), limits::WINDOW_FIRST_BYTES);
+        fill(&mut half, &[b'x'; limits::WINDOW_FIRST_BYTES]);
+        half.pass(limits::WINDOW_FIRST_BYTES);
+        half.wrote(limits::WINDOW_FIRST_BYTES, false);
+        assert_eq!(half.space().len(), limits::WINDOW_READ_BYTES);
     }
 
     #[test]

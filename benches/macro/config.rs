@@ -1,9 +1,30 @@
-//! Configurations of other people's proxies: what `proxy` promises of all, each in its own words.
+//! Configurations: what `proxy` promises of all, each proxy's in its own words.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::scenario::Mode;
+
+pub(crate) fn tidegate(mode: Mode, listen: SocketAddr, origin: SocketAddr) -> String {
+    let (name, scheme) = match mode {
+        Mode::Http => ("http", "http"),
+        Mode::Tcp => ("tcp", "tcp"),
+    };
+    format!(
+        "max_connections = 9000
+[[listener]]
+listen = \"{listen}\"
+mode = \"{name}\"
+request_id = \"off\"
+[pool.origin]
+backends = [\"{scheme}://{origin}\"]
+[pool.origin.health]
+probe = \"off\"
+[pool.origin.reuse]
+idle = 10000
+"
+    )
+}
 
 pub(crate) fn nginx(mode: Mode, folder: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
     let folder = folder.display();
@@ -59,14 +80,16 @@ events {{ worker_connections 20000; }}
 pub(crate) fn haproxy(mode: Mode, listen: SocketAddr, origin: SocketAddr) -> String {
     let how = match mode {
         Mode::Http => {
-            "mode http\n  option http-keep-alive\n  http-reuse always\n  option forwardfor"
+            "mode http\n  option http-keep-alive\n  http-reuse always\n  option forwardfor\n  \
+             option splice-auto"
         }
-        Mode::Tcp => "mode tcp",
+        Mode::Tcp => "mode tcp\n  option splice-request\n  option splice-response",
     };
     format!(
         "global
   nbthread 1
   maxconn 9000
+  maxpipes 64
 defaults
   {how}
   timeout connect 5s

@@ -89,15 +89,7 @@ impl Proxy {
         origin: SocketAddr,
     ) -> Option<String> {
         match self {
-            Self::Tidegate => {
-                let (name, scheme) = match mode {
-                    Mode::Http => ("http", "http"),
-                    Mode::Tcp => ("tcp", "tcp"),
-                };
-                Some(format!(
-                    "--listen {listen} --mode {name} --probe off -q {scheme}://{origin}\n"
-                ))
-            }
+            Self::Tidegate => Some(config::tidegate(mode, listen, origin)),
             Self::Floor => Some(format!("--floor {listen} {origin}\n")),
             Self::Nginx => Some(config::nginx(mode, folder, listen, origin)),
             Self::Haproxy => Some(config::haproxy(mode, listen, origin)),
@@ -122,7 +114,8 @@ impl Proxy {
             | Self::Traefik => Command::new(self.name()),
         };
         match self {
-            Self::Tidegate | Self::Floor => command.args(text.split_whitespace()),
+            Self::Tidegate => command.arg("-q").arg("--config").arg(config),
+            Self::Floor => command.args(text.split_whitespace()),
             Self::Nginx => command
                 .args(["-e", "stderr", "-p"])
                 .arg(folder)

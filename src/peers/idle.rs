@@ -5,6 +5,8 @@
 //! the kernel since; one from an earlier turn has, and nothing was reported against it. So those
 //! from earlier turns are preferred, and [`Idle::take`] says which kind it found.
 
+use std::collections::VecDeque;
+
 use super::peer::PeerId;
 use crate::base::arena::Key;
 use crate::base::planted::Bug;
@@ -32,8 +34,9 @@ pub struct Taken {
 /// All waiting connections.
 #[derive(Debug, Default)]
 pub struct Idle {
-    /// By index of the peer's key, oldest first.
-    peers: Vec<Vec<Parked>>,
+    /// By index of the peer's key, oldest first: the oldest go first when there is no room, when
+    /// their time is over and, as servers count their own time, when the other side ends them.
+    peers: Vec<VecDeque<Parked>>,
     count: usize,
     /// No connection has to be closed for its age before this.
     due: Option<Moment>,
@@ -56,11 +59,14 @@ impl Idle {
         }
         let index = peer.0.index as usize;
         if index >= self.peers.len() {
-            self.peers.resize_with(index + 1, Vec::new);
+            self.peers.resize_with(index + 1, VecDeque::new);
         }
         let parked = &mut self.peers[index];
-        let evicted = (parked.len() >= most).then(|| parked.remove(0).connection);
-        parked.push(Parked {
+        let evicted = (parked.len() >= most)
+            .then(|| parked.pop_front())
+            .flatten()
+            .map(|oldest| oldest.connection);
+        parked.push_back(Parked {
             connection,
             since: now,
             until,
@@ -91,7 +97,7 @@ impl Idle {
             .iter()
             .rposition(|entry| fit(entry) && entry.turn < turn)
             .or_else(|| parked.iter().rposition(fit))?;
-        let entry = parked.remove(at);
+        let entry = parked.remove(at)?;
         self.count -= 1;
         Some(Taken {
             connection: entry.connection,
@@ -104,9 +110,13 @@ impl Idle {
         let Some(parked) = self.peers.get_mut(peer.0.index as usize) else {
             return;
         };
-        let before = parked.len();
-        parked.retain(|entry| entry.connection != connection);
-        self.count -= before - parked.len();
+        if let Some(at) = parked
+            .iter()
+            .position(|entry| entry.connection == connection)
+        {
+            parked.remove(at);
+            self.count -= 1;
+        }
     }
 
     /// Takes out everything whose time is over.
@@ -149,7 +159,7 @@ impl Idle {
     #[must_use]
     pub fn of(&self, peer: PeerId) -> usize {
         let parked = self.peers.get(peer.0.index as usize);
-        parked.map_or(0, Vec::len)
+        parked.map_or(0, VecDeque::len)
     }
 
     /// How many connections wait.

@@ -70,6 +70,34 @@ fn a_busy_request_costs_four_calls_and_a_share_of_a_wait() {
     }
 }
 
+/// What a window holds is one read and one write, however much more than a head that is. A post
+/// has one read more: before something that cannot be repeated goes to a kept connection, that is
+/// asked whether it has ended.
+#[test]
+fn a_body_that_a_window_holds_costs_no_more_than_a_small_one() {
+    let messages = [
+        (wire::REQUEST.to_vec(), wire::answer(10 << 10), 2),
+        (wire::post(16 << 10), wire::ANSWER.to_vec(), 3),
+    ];
+    for (request, answer, reads) in messages {
+        let (mut wire, mut engine) = Wire::new(&request, &answer).started(8, LogFormat::Off);
+        for _ in 0..WARM_UP {
+            wire.round(&mut engine);
+        }
+        wire.calls = Calls::default();
+        for _ in 0..100 {
+            wire.round(&mut engine);
+        }
+        let expected = Calls {
+            waits: 200,
+            reads: reads * 800,
+            writes: 2 * 800,
+            others: 0,
+        };
+        assert_eq!(wire.calls, expected);
+    }
+}
+
 #[test]
 fn a_warm_request_allocates_nothing() {
     for clients in [1, 64] {

@@ -64,6 +64,28 @@ pub(crate) const ANSWER: &[u8] =
 /// What every answer ends with.
 const BODY: &[u8] = b"hello world";
 
+/// What every request ends with, those with a body too.
+const END: &[u8] = b"\r\n\r\n";
+
+/// A post with a body of `length` bytes.
+pub(crate) fn post(length: usize) -> Vec<u8> {
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    message(&head, length, END)
+}
+
+/// An answer with a body of `length` bytes.
+pub(crate) fn answer(length: usize) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    message(&head, length, BODY)
+}
+
+fn message(head: &str, length: usize, end: &[u8]) -> Vec<u8> {
+    let mut bytes = head.as_bytes().to_vec();
+    bytes.resize(head.len() + length - end.len(), b'x');
+    bytes.extend_from_slice(end);
+    bytes
+}
+
 impl Wire {
     /// A kernel on which nothing is open.
     pub(crate) fn new(request: &[u8], answer: &[u8]) -> Self {
@@ -89,7 +111,12 @@ impl Wire {
 
     /// The same with an access log.
     pub(crate) fn with_log(clients: usize, format: LogFormat) -> (Self, Engine) {
-        let mut wire = Self::new(REQUEST, ANSWER);
+        Self::new(REQUEST, ANSWER).started(clients, format)
+    }
+
+    /// An engine on this kernel, with clients that are connected.
+    pub(crate) fn started(self, clients: usize, format: LogFormat) -> (Self, Engine) {
+        let mut wire = self;
         let pool = Pool {
             backends: vec![Backend {
                 scheme: Scheme::Http,
@@ -148,7 +175,7 @@ impl Wire {
         let Some(end) = self.sockets.get_mut(socket.0) else {
             return;
         };
-        if end.is_server && end.output.ends_with(b"\r\n\r\n") {
+        if end.is_server && end.output.ends_with(END) {
             end.output.clear();
             end.input.extend_from_slice(&self.answer);
             self.events.push(ready(socket, true));

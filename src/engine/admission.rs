@@ -95,7 +95,7 @@ impl Engine {
             }
             Err(error) => {
                 hub.tally.count(Event::AcceptPaused);
-                chronicle::accept_trouble(Fault::from_io(&error), hub);
+                chronicle::accept_trouble(Fault::from_io(&error), hub, kernel);
                 hub.pipes.clear(kernel);
                 hub.books.paused_since = Some(hub.now);
                 hub.accept_retry = Some(hub.now + ACCEPT_RETRY);
@@ -204,7 +204,7 @@ impl Engine {
             hub.drain.span
         );
         log::info!("{line}");
-        chronicle::note(line, hub);
+        chronicle::note(line, hub, kernel);
         for id in hub.peers.order().to_vec() {
             hub.close_kept(id, kernel);
         }

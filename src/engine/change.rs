@@ -5,7 +5,6 @@
 //! neither over kept connections, which are closed, nor over connections that are still being made,
 //! whose requests go elsewhere. What it has is brought to its end, unless its time is over.
 
-use super::chronicle;
 use super::hub::Hub;
 use super::kernel::Kernel;
 use super::names;
@@ -305,8 +304,8 @@ impl Hub {
     fn announce(&mut self, line: &str) {
         if self.leads {
             log::info!("{line}");
+            self.write_down(line.to_owned());
         }
-        chronicle::note(line.to_owned(), self);
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) enum How {
     Request,
     /// A lookup of its name, which every loop does for itself.
     Lookup,
-    /// Another loop.
+    /// Another loop says so. Only the first one probes, so that it was a request there.
     Told,
 }
 
@@ -48,13 +48,12 @@ impl How {
     const fn word(self) -> &'static str {
         match self {
             Self::Probe => "probe",
-            Self::Request => "request",
+            Self::Request | Self::Told => "request",
             Self::Lookup => "lookup",
-            Self::Told => "another loop",
         }
     }
 
-    /// Whether the other loops cannot know it. Then it is they who are told, and we who log it.
+    /// Whether the other loops cannot know it, and have to be told.
     const fn is_ours(self) -> bool {
         matches!(self, Self::Probe | Self::Request)
     }
@@ -76,7 +75,8 @@ pub(super) fn failed(id: PeerId, fault: Fault, how: How, hub: &mut Hub, kernel: 
     let flip = hub.peers.failed(id, fault, hub.now);
     hub.hasten_probe(id);
     if let Some(Flip::Down(fault)) = flip {
-        if how != How::Told {
+        // Whichever loop found out: what the others count comes to the same, and one says it.
+        if hub.leads {
             went_down(id, pool, fault, how, hub);
         }
         hub.close_kept(id, kernel);
@@ -94,7 +94,7 @@ fn went_down(id: PeerId, pool: PoolId, fault: Fault, how: How, hub: &mut Hub) {
             how.word()
         );
         log::warn!("{line}");
-        note(line, hub);
+        hub.write_down(line);
     }
     if up == 0 {
         let which = match hub.rules.iter().filter(|rules| !rules.gone).count() {
@@ -103,13 +103,25 @@ fn went_down(id: PeerId, pool: PoolId, fault: Fault, how: How, hub: &mut Hub) {
         };
         let line = format!("no backend{which} is up: requests get 503 until one answers a probe");
         log::error!("{line}");
-        note(line, hub);
+        hub.write_down(line);
     }
 }
 
-/// Keeps it for whoever looks into a running engine.
-pub(super) fn note(line: String, hub: &mut Hub) {
-    hub.journal.events.keep(hub.now, line);
+impl Hub {
+    /// Keeps it for whoever looks into the running program: the first loop does, which everybody
+    /// asks.
+    pub(super) fn write_down(&mut self, line: String) {
+        self.journal.events.keep(self.now, line);
+    }
+}
+
+/// Has it kept: it is about this loop alone.
+pub(super) fn note(line: String, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    if hub.leads {
+        hub.write_down(line);
+    } else {
+        kernel.tell_first(Word::Noted(line));
+    }
 }
 
 /// A server was connected to.
@@ -128,7 +140,7 @@ pub(super) fn passed(id: PeerId, how: How, hub: &mut Hub, kernel: &mut dyn Kerne
     if flip == Some(Flip::Up) {
         hub.changed(id);
     }
-    if flip == Some(Flip::Up) && how != How::Told {
+    if flip == Some(Flip::Up) && hub.leads {
         let pool = hub.peers.get(id).map(|peer| peer.pool).unwrap_or_default();
         let (up, all) = (hub.peers.up(pool), hub.peers.len(pool));
         let span = Span(hub.now.since(down_since.unwrap_or(hub.now)).0 / 1_000_000 * 1_000_000);
@@ -139,7 +151,7 @@ pub(super) fn passed(id: PeerId, how: How, hub: &mut Hub, kernel: &mut dyn Kerne
                 how.word()
             );
             log::info!("{line}");
-            note(line, hub);
+            hub.write_down(line);
         }
     }
 }
@@ -218,12 +230,12 @@ fn say(incident: Incident, peer: Option<PeerId>, hub: &mut Hub) {
 }
 
 /// Accepting clients fails.
-pub(super) fn accept_trouble(fault: Fault, hub: &mut Hub) {
+pub(super) fn accept_trouble(fault: Fault, hub: &mut Hub, kernel: &mut dyn Kernel) {
     if let Some(swallowed) = hub.gate.admit(5, hub.now) {
         let more = more(swallowed);
         let line = format!("cannot accept clients: {fault}; going on as soon as that ends{more}");
         log::warn!("{line}");
-        note(line, hub);
+        note(line, hub, kernel);
     }
 }
 

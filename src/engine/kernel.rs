@@ -97,6 +97,9 @@ pub enum Word {
         /// Why it failed; `None` if it did not.
         fault: Option<Fault>,
     },
+    /// Something is worth knowing of a loop, in one line: for the first one alone, which keeps the
+    /// last of them for whoever looks.
+    Noted(String),
     /// The first loop asks what all others have counted.
     Asked(Question),
     /// What a loop has counted, for the first one alone.

@@ -194,6 +194,10 @@ impl Engine {
                 }
                 None
             }
+            News::Told(Word::Noted(line)) => {
+                self.hub.write_down(line);
+                None
+            }
             News::Told(Word::Asked(question)) => {
                 self.answer(question, kernel);
                 None

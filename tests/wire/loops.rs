@@ -226,9 +226,77 @@ fn events_count_what_all_loops_do() {
     }
     let mut watcher = Client::new(admin.at);
     watcher.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    read_until(&mut watcher, &format!("\"requests\":{CROWD},"));
+}
+
+fn read_until(watcher: &mut Client, wanted: &str) {
     let mut seen = String::new();
-    let wanted = format!("\"requests\":{CROWD},");
-    while !seen.contains(&wanted) {
+    while !seen.ends_with(wanted) {
         seen.push(char::from(watcher.bytes(1)[0]));
     }
+}
+
+/// What the interface remembers, the newest first.
+fn remembered(admin: &Admin) -> Vec<String> {
+    let list = admin.document("/api/v1/events");
+    let list = list.as_array().expect("a list").iter();
+    let texts = list.filter_map(|one| one["text"].as_str());
+    texts.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_any_loop_finds_out_is_said_and_remembered_once() {
+    // The loop that takes the client finds out: over a few programs that is each of them.
+    for _ in 0..8 {
+        let mut origins = [Origin::saying("a"), Origin::saying("b")];
+        let mut arguments = ["--workers", "2", "--fall", "1", "--interval", "1h"]
+            .map(str::to_owned)
+            .to_vec();
+        arguments.extend(origins.iter().map(Origin::url));
+        let mut admin = Admin::start(&arguments);
+        eventually("both were probed", || {
+            ["app-1", "app-2"].map(|id| admin.backend(id)["probe"]["ok"] == 1) == [true; 2]
+        });
+        let mut watcher = Client::new(admin.at);
+        watcher.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        read_until(&mut watcher, "\"id\":\"app-1\"");
+        origins[0].stop();
+        let mut client = admin.binary.client();
+        for _ in 0..2 {
+            assert_eq!(client.get("/").text(), "b");
+        }
+        let said = admin.binary.wait_for("is down");
+        assert!(said.contains("L4CON"), "{said}");
+        let all = remembered(&admin);
+        let known = all.iter().filter(|text| text.contains("is down: L4CON"));
+        assert_eq!(known.count(), 1, "{all:?}");
+        read_until(&mut watcher, "event: state\ndata: {\"id\":\"app-1\"");
+    }
+}
+
+#[test]
+fn what_is_about_one_loop_is_remembered_for_each() {
+    let origins = [Origin::new(|_, _| vec![Step::Hold, ok("late")])];
+    let mut admin = start(&origins);
+    let clients = held(&admin, &origins[0]);
+    admin.binary.signal("TERM");
+    for _ in 0..2 {
+        admin.binary.wait_for("draining: ");
+    }
+    let counted = || {
+        let texts = remembered(&admin).into_iter();
+        let counts = texts.filter_map(|text| {
+            let (count, _) = text.strip_prefix("draining: ")?.split_once(' ')?;
+            count.parse::<usize>().ok()
+        });
+        counts.collect::<Vec<usize>>()
+    };
+    eventually("both loops are heard", || counted().len() == 2);
+    assert_eq!(counted().iter().sum::<usize>(), clients.len());
+    // Asked and answered: what an operator does is done by all loops and remembered once.
+    let whom = format!("{BACKENDS}/app-1/disable");
+    assert_eq!(admin.ask("POST", &whom, "").status(), 200);
+    let texts = remembered(&admin);
+    let changes = texts.iter().filter(|text| text.contains(": disable;"));
+    assert_eq!(changes.count(), 1, "{texts:?}");
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::*;
 use crate::admin::Change;
 use crate::admin::Whom;
+use crate::base::Fault;
 use crate::base::Socket;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
@@ -20,6 +21,8 @@ use crate::config::Probe;
 use crate::config::url;
 use crate::engine::Setup;
 use crate::engine::Turn;
+use crate::engine::chronicle;
+use crate::engine::chronicle::How;
 use crate::engine::figures::Others;
 use crate::engine::kernel::News;
 use crate::engine::kernel::Ready;
@@ -349,4 +352,33 @@ fn the_first_loop_stays_until_the_others_have_ended() {
     assert_eq!(program.turn(0), Turn::Goes);
     program.0[0].1.now = Moment(0) + Config::default().drain_timeout;
     assert_eq!(program.turn(0), Turn::Stopped { cut: 0 });
+}
+
+#[test]
+fn the_first_loop_keeps_what_others_say_of_themselves_and_says_what_they_all_find_out() {
+    let mut program = Program::new(2);
+    for (engine, _) in &mut program.0 {
+        engine.hub.rules[0].health.probe = Probe::Tcp;
+    }
+    let id = program.id(0);
+    let kept = |program: &Program, at: usize| {
+        let events = &program.0[at].0.hub.journal.events;
+        let texts = events.iter().map(|(_, text)| text.clone());
+        texts.collect::<Vec<String>>()
+    };
+    // Each loop finds out a part, and hears the rest before it would have been enough alone.
+    for at in [0, 1, 0] {
+        let (engine, kernel) = &mut program.0[at];
+        let refused = Fault::Refused;
+        chronicle::failed(id, refused, How::Request, &mut engine.hub, kernel);
+        program.turn(1);
+        program.turn(0);
+    }
+    assert_eq!(kept(&program, 0).len(), 2, "it is down, and nobody is up");
+    assert!(kept(&program, 0)[1].contains("is down: L4CON"));
+    let (engine, kernel) = &mut program.0[1];
+    chronicle::accept_trouble(Fault::Exhausted, &mut engine.hub, kernel);
+    program.turn(0);
+    assert!(kept(&program, 0)[0].starts_with("cannot accept clients"));
+    assert_eq!(kept(&program, 1), [String::new(); 0]);
 }

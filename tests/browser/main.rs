@@ -129,6 +129,43 @@ fn a_click_drains_a_backend_and_another_one_brings_it_back() {
 }
 
 #[test]
+fn one_page_is_about_all_loops_and_its_buttons_reach_them_all() {
+    let _turn = alone();
+    let Some(browser) = Browser::start(Script::Runs) else {
+        return;
+    };
+    let stage = Stage::set(&["--workers", "2"]);
+    browser.open(&format!("{}/", stage.url));
+    eventually("the page is live", &browser, || is_live(&browser));
+    // All of one loop come out of these about once in 2^63.
+    let crowd = 64;
+    let requests = |id: &str| {
+        let row = format!("tr[data-id={id}] [data-label=Requests]");
+        number(&browser, &row) as usize
+    };
+    stage.visit(crowd);
+    eventually("the page has counted those of both loops", &browser, || {
+        requests("app-1") + requests("app-2") == crowd
+            && number(&browser, "#f-rate-sub") as usize == crowd
+    });
+    let (kept, before) = (requests("app-1"), requests("app-2"));
+    assert!(kept > 0 && before > 0, "{kept} and {before}");
+    browser.click("tr[data-id=app-2] button[data-verb=drain]");
+    eventually("the page says so", &browser, || {
+        browser.text("tr[data-id=app-2] .state") == "drain"
+    });
+    stage.visit(crowd);
+    eventually("the page has counted them", &browser, || {
+        number(&browser, "#f-rate-sub") as usize == 2 * crowd
+    });
+    eventually("the other one had all of them", &browser, || {
+        (requests("app-1"), requests("app-2")) == (kept + crowd, before)
+    });
+    assert_eq!(browser.text("#changes").matches("app-2").count(), 1);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
 fn a_killed_backend_is_down_with_its_reason() {
     let _turn = alone();
     let Some(browser) = Browser::start(Script::Runs) else {

@@ -131,6 +131,14 @@ impl Stage {
         one["state"].as_str().expect("a state").to_owned()
     }
 
+    /// So many clients, one behind the other, each on a connection of its own.
+    pub(crate) fn visit(&self, count: usize) {
+        for _ in 0..count {
+            let (status, _) = driver::exchange(self.port, "GET", "/", &Value::Null);
+            assert_eq!(status, 200);
+        }
+    }
+
     /// Clients that ask all the time, and insist on being answered.
     pub(crate) fn load(&self) -> Load {
         let over = Arc::new(AtomicBool::new(false));

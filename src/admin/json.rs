@@ -41,6 +41,7 @@ pub fn backend(backend: &Backend) -> Value {
             "p50": quantile(50),
             "p90": quantile(90),
             "p99": quantile(99),
+            "max": backend.latency.longest().map(millis),
         },
         "responses": {
             "1xx": backend.codes[0],
@@ -132,6 +133,7 @@ pub fn tick(report: &Report) -> Value {
     report.rows.iter().for_each(|row| all.add(&row.latency));
     value["latency_bounds_ms"] = BOUNDS.into_iter().map(millis).collect();
     value["latency_counts"] = counts(&all);
+    value["latency_max_ms"] = all.longest().map(millis).into();
     value["pools"] = report.pools.iter().map(live).collect();
     value
 }

@@ -26,6 +26,8 @@ pub const BOUNDS: [Span; 14] = [
 pub struct Histogram {
     counts: [u64; BOUNDS.len() + 1],
     sum: u64,
+    /// The shortest and the longest.
+    extremes: Option<(Span, Span)>,
 }
 
 impl Histogram {
@@ -34,6 +36,12 @@ impl Histogram {
         let at = BOUNDS.iter().position(|bound| span <= *bound);
         self.counts[at.unwrap_or(BOUNDS.len())] += 1;
         self.sum = self.sum.saturating_add(span.0);
+        self.reach(span, span);
+    }
+
+    fn reach(&mut self, shortest: Span, longest: Span) {
+        let (low, high) = self.extremes.unwrap_or((shortest, longest));
+        self.extremes = Some((low.min(shortest), high.max(longest)));
     }
 
     /// How many there are.
@@ -57,25 +65,34 @@ impl Histogram {
         })
     }
 
+    /// The longest of them. `None` if there are none.
+    #[must_use]
+    pub fn longest(&self) -> Option<Span> {
+        self.extremes.map(|(_, longest)| longest)
+    }
+
     /// The length that this share, in per cent, does not exceed, as far as the buckets tell: a
-    /// straight line inside of one. `None` if there are none.
+    /// straight line inside of one, as Prometheus draws it, but from the shortest to the longest
+    /// where the bucket goes beyond those. `None` if there are none.
     #[must_use]
     pub fn quantile(&self, percent: u64) -> Option<Span> {
-        let count = self.count();
-        if count == 0 {
-            return None;
-        }
-        let rank = count.saturating_mul(percent.min(100)).div_ceil(100).max(1);
+        let (shortest, longest) = self.extremes?;
+        // In hundredths of one.
+        let rank = self.count().saturating_mul(percent.min(100));
         let (mut below, mut lower) = (0, Span::ZERO);
-        for (bound, inside) in BOUNDS.iter().zip(self.counts) {
-            if below + inside >= rank {
-                let width = Span(bound.0 - lower.0);
-                return Some(Span(lower.0 + width.scaled(rank - below, inside.max(1)).0));
+        for (at, inside) in self.counts.into_iter().enumerate() {
+            let upper = BOUNDS.get(at).copied().unwrap_or(longest);
+            if inside > 0 && (below + inside).saturating_mul(100) >= rank {
+                let (from, to) = (lower.max(shortest), upper.min(longest));
+                let width = Span(to.0.saturating_sub(from.0));
+                let part = rank.saturating_sub(below * 100);
+                let inside = inside.saturating_mul(100);
+                return Some(Span(from.0 + width.scaled(part, inside).0));
             }
             below += inside;
-            lower = *bound;
+            lower = upper;
         }
-        Some(lower)
+        Some(longest)
     }
 
     /// Adds what another one has counted.
@@ -84,6 +101,9 @@ impl Histogram {
             *count += more;
         }
         self.sum = self.sum.saturating_add(other.sum);
+        if let Some((shortest, longest)) = other.extremes {
+            self.reach(shortest, longest);
+        }
     }
 }
 
@@ -104,24 +124,71 @@ mod tests {
         assert_eq!(histogram.sum(), Span(11_001_000_001));
     }
 
+    fn of(lengths: impl IntoIterator<Item = Span>) -> Histogram {
+        let mut histogram = Histogram::default();
+        lengths.into_iter().for_each(|span| histogram.observe(span));
+        histogram
+    }
+
     #[test]
     fn quantiles_lie_in_the_bucket_that_holds_them() {
-        let mut histogram = Histogram::default();
-        assert_eq!(histogram.quantile(50), None);
-        for _ in 0..99 {
-            histogram.observe(Span::millis(2));
-        }
-        histogram.observe(Span::seconds(4));
+        assert_eq!(Histogram::default().quantile(50), None);
+        let (short, long) = ([Span::millis(2); 99], Span::seconds(4));
+        let histogram = of(short.into_iter().chain([long]));
         let median = histogram.quantile(50).unwrap();
         assert!(
             median > Span::millis(1) && median < Span(2_500_000),
             "{median}"
         );
-        let last = histogram.quantile(100).unwrap();
-        assert_eq!(last, Span::seconds(5));
+        assert_eq!(histogram.quantile(100), Some(long));
+        assert_eq!(histogram.longest(), Some(long));
         let mut twice = histogram.clone();
         twice.add(&histogram);
         assert_eq!(twice.quantile(50), Some(median));
         assert_eq!(twice.count(), 200);
+    }
+
+    #[test]
+    fn nothing_is_said_to_take_longer_or_shorter_than_anything_did() {
+        for span in [Span(1), Span::seconds(3), Span::seconds(60)] {
+            for count in [1, 1_000] {
+                let histogram = of(std::iter::repeat_n(span, count));
+                assert_eq!(
+                    [1, 50, 99].map(|at| histogram.quantile(at)),
+                    [Some(span); 3]
+                );
+            }
+        }
+        // Beyond all bounds, too.
+        let histogram = of([10, 20, 30, 50].map(Span::seconds));
+        assert_eq!(histogram.quantile(25), Some(Span::seconds(10)));
+        assert_eq!(histogram.quantile(100), Some(Span::seconds(50)));
+        let mut sum = of([Span::seconds(3)]);
+        sum.add(&Histogram::default());
+        sum.add(&of([Span::seconds(4)]));
+        assert_eq!(sum.longest(), Some(Span::seconds(4)));
+        assert_eq!(sum.quantile(50), Some(Span::millis(3_500)));
+    }
+
+    /// As `histogram_quantile` of Prometheus finds it, where the extremes are bounds of buckets.
+    #[test]
+    fn inside_of_a_bucket_the_line_is_that_of_prometheus() {
+        // 1 at 500 us, 10 in (1 s, 2.5 s], 9 in (2.5 s, 5 s], of which one at its end.
+        let lengths = std::iter::repeat_n(Span::seconds(2), 10);
+        let lengths = lengths.chain(std::iter::repeat_n(Span::seconds(3), 8));
+        let histogram = of(lengths.chain([Span(500_000), Span::seconds(5)]));
+        // 1 s + 1.5 s * (10 - 1) / 10, 2.5 s + 2.5 s * (18 - 11) / 9, and so on.
+        for (percent, expected) in [
+            (5, 500_000),
+            (50, 2_350_000_000),
+            (90, 4_444_444_444),
+            (99, 4_944_444_444),
+        ] {
+            assert_eq!(
+                histogram.quantile(percent),
+                Some(Span(expected)),
+                "{percent}"
+            );
+        }
     }
 }

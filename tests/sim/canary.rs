@@ -57,6 +57,8 @@ pub(crate) enum Sabotage {
     Forgetful,
     /// Nobody hears that the program shall end.
     Deaf,
+    /// Lines are lost, and nobody counts them.
+    Unwritten,
 }
 
 /// The kernel, with somebody in front of it.
@@ -102,6 +104,20 @@ impl Kernel for Saboteur<'_> {
         self.kernel
             .news()
             .filter(|news| *news != News::Stop || !self.does(Sabotage::Deaf))
+    }
+
+    fn log(&mut self, lines: &[u8]) {
+        if !self.does(Sabotage::Unwritten) {
+            self.kernel.log(lines);
+        }
+    }
+
+    fn unlogged(&self) -> u64 {
+        self.kernel.unlogged()
+    }
+
+    fn unix_time(&self) -> u64 {
+        self.kernel.unix_time()
     }
 
     fn resolve(&mut self, ticket: u64, name: &str) {
@@ -212,7 +228,7 @@ mod tests {
     use crate::scene::Scene;
 
     /// What everybody in the frame has to see, and as what.
-    const CANARIES: [(Sabotage, Kind, Invariant); 19] = [
+    const CANARIES: [(Sabotage, Kind, Invariant); 20] = [
         (Sabotage::Intruder, Kind::Calm, Invariant::RemovedRests),
         (Sabotage::Forgetful, Kind::Calm, Invariant::DumpReplays),
         (Sabotage::AnswerByte, Kind::Calm, Invariant::AnswerBytes),
@@ -236,6 +252,7 @@ mod tests {
         (Sabotage::Late, Kind::Calm, Invariant::Deadlines),
         (Sabotage::Ruins, Kind::Stormy, Invariant::Recovers),
         (Sabotage::Deaf, Kind::Calm, Invariant::EndsInTime),
+        (Sabotage::Unwritten, Kind::Calm, Invariant::OneLine),
     ];
 
     #[test]

@@ -53,11 +53,15 @@ pub(crate) enum Invariant {
     NothingLeft,
     /// I21: the program ends within its time, and what was under way is answered.
     EndsInTime,
+    /// I22: where there is an access log, each request that got an answer or a refusal has one
+    /// line, which says the same of it, unless it was not wanted or there was no room; and every
+    /// line can be read.
+    OneLine,
 }
 
 impl Invariant {
     /// All of them, in order.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::OneAnswer,
         Self::AnswerBytes,
         Self::RequestBytes,
@@ -79,6 +83,7 @@ impl Invariant {
         Self::Recovers,
         Self::NothingLeft,
         Self::EndsInTime,
+        Self::OneLine,
     ];
 
     /// That which worlds cannot ask for, for the reason given above.

@@ -3,14 +3,18 @@
 
 use tidegate::base::random::Random;
 use tidegate::base::time::Span;
+use tidegate::config::AccessLog;
 use tidegate::config::ClientTimeouts;
 use tidegate::config::Config;
 use tidegate::config::Health;
+use tidegate::config::LogFormat;
 use tidegate::config::Mode;
+use tidegate::config::Only;
 use tidegate::config::Probe;
 use tidegate::config::Reuse;
 use tidegate::config::ReuseMode;
 use tidegate::config::ServerTimeouts;
+use tidegate::config::Share;
 
 /// A number that can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,16 @@ pub(crate) enum Knob {
     ServerReadMillis,
     /// After how many requests a connection ends; 0 for never.
     Requests,
+    /// Bytes of a body that are too many if there is one more.
+    Body,
+    /// 0 for no access log, 1 for JSON, 2 for combined, 3 for common, 4 for HAProxy's.
+    LogFormat,
+    /// 0 for all requests, 1 for errors, 2 for slow ones.
+    LogOnly,
+    /// Which share of them gets a line, per mille.
+    LogSample,
+    /// How often whoever takes lines is not quick enough, per mille.
+    LogFull,
 }
 
 /// Each knob and where it stands usually.
@@ -84,9 +98,14 @@ const USUAL: [(Knob, u64); COUNT] = [
     (Knob::ResponseMillis, 60_000),
     (Knob::ServerReadMillis, 60_000),
     (Knob::Requests, 0),
+    (Knob::Body, BODY_BYTES),
+    (Knob::LogFormat, 0),
+    (Knob::LogOnly, 0),
+    (Knob::LogSample, 1_000),
+    (Knob::LogFull, 0),
 ];
 
-const COUNT: usize = Knob::Requests as usize + 1;
+const COUNT: usize = Knob::LogFull as usize + 1;
 
 /// Where all knobs stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +194,30 @@ impl Knobs {
         knobs
     }
 
+    /// Draws what has dice of its own, so that all else stays what a seed has always been.
+    pub(crate) fn draw_apart(&mut self, random: &mut Random, stormy: bool) {
+        if random.permille(500) {
+            // JSON is the one whose lines say the most.
+            self.set(
+                Knob::LogFormat,
+                [1, 1, 1, 2, 3, 4][random.below(6) as usize],
+            );
+        }
+        if random.permille(200) {
+            self.set(Knob::LogOnly, 1 + random.below(2));
+        }
+        if random.permille(150) {
+            self.set(Knob::LogSample, 1 + random.below(999));
+        }
+        if random.permille(300) {
+            self.set(Knob::LogFull, 1 + random.below(300));
+        }
+        // Whose body is too long gets no answer of a server's: where all goes well, everybody does.
+        if stormy && !self.is_tcp() && random.permille(300) {
+            self.set(Knob::Body, 100 + random.below(1_500));
+        }
+    }
+
     /// Sets a configuration up accordingly.
     pub(crate) fn turn(&self, config: &mut Config) {
         config.drain_timeout = self.span(Knob::DrainMillis);
@@ -189,8 +232,23 @@ impl Knobs {
             tunnel: self.span(Knob::TunnelMillis),
         };
         listener.limits.requests_per_connection = self.count(Knob::Requests);
-        // Nobody sends that much; attackers say that they will.
-        listener.limits.body = Some(BODY_BYTES);
+        listener.limits.body = Some(self.of(Knob::Body));
+        config.access_log = AccessLog {
+            format: match self.of(Knob::LogFormat) {
+                0 => LogFormat::Off,
+                1 => LogFormat::Json,
+                2 => LogFormat::Combined,
+                3 => LogFormat::Common,
+                _ => LogFormat::Haproxy,
+            },
+            only: match self.of(Knob::LogOnly) {
+                0 => Only::All,
+                1 => Only::Errors,
+                _ => Only::Slow,
+            },
+            sample: Share::permille(self.count(Knob::LogSample)).expect("no more than all"),
+            ..AccessLog::default()
+        };
         let pool = &mut config.pools[0];
         pool.timeouts = ServerTimeouts {
             connect: self.span(Knob::ConnectMillis),
@@ -221,8 +279,8 @@ impl Knobs {
     }
 }
 
-/// Bytes of a body that are too many if there is one more.
-const BODY_BYTES: u64 = 1 << 30;
+/// Nobody sends as much as is allowed usually; attackers say that they will.
+pub(crate) const BODY_BYTES: u64 = 1 << 30;
 
 /// Room for all that is ever sent at once.
 pub(crate) const ROOMY: u64 = 4 << 20;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::diary::Sight;
 use crate::invariant::Invariant;
 use crate::weather::Misdeed;
 
@@ -28,11 +29,15 @@ pub(crate) struct Book {
     /// Requests executed by each origin.
     pub(crate) executed: Vec<u64>,
     /// What the proxy calls each request.
-    names: BTreeMap<usize, String>,
+    pub(crate) names: BTreeMap<usize, String>,
+    /// By request: with what it was refused.
+    turned: BTreeMap<usize, u16>,
     /// The same the other way round.
     callers: BTreeMap<String, usize>,
     /// How often one request may be sent.
     pub(crate) tries: u32,
+    /// By what there is to be seen: how often it was.
+    pub(crate) seen: [u64; Sight::ALL.len()],
     /// By misdeed: how often it was done.
     pub(crate) done: [u64; Misdeed::ALL.len()],
     /// By invariant: how often it was asked for.
@@ -102,6 +107,8 @@ pub(crate) enum Kind {
     Stream,
     /// One whose body is malformed in the middle: nobody may get it whole.
     Poisoned,
+    /// One with a body that nobody may send: nobody may get it whole.
+    TooLong(Misdeed),
 }
 
 impl Entry {
@@ -123,6 +130,8 @@ impl Default for Book {
             executed: Vec::new(),
             cut: BTreeSet::new(),
             names: BTreeMap::new(),
+            turned: BTreeMap::new(),
+            seen: [0; Sight::ALL.len()],
             callers: BTreeMap::new(),
             tries: 1,
             done: [0; Misdeed::ALL.len()],
@@ -153,7 +162,7 @@ impl Book {
         let (times, most) = (
             entry.executions,
             match (entry.kind, entry.method) {
-                (Kind::Poisoned, _) => 0,
+                (Kind::Poisoned | Kind::TooLong(_), _) => 0,
                 (Kind::Plain | Kind::Stream, Method::Post) => 1,
                 (Kind::Plain | Kind::Stream, _) => self.tries,
             },
@@ -235,10 +244,29 @@ impl Book {
             !at_once || executions == 0,
             || format!("request {id} was refused with {status} and executed {executions} times"),
         );
+        self.turned.insert(id, status);
+        match self.entries[id].kind {
+            Kind::TooLong(Misdeed::TooLong) if status == 413 => self.see(Sight::RefusedAtOnce, 1),
+            Kind::TooLong(_) if status == 413 => self.see(Sight::RefusedInside, 1),
+            Kind::TooLong(_) | Kind::Plain | Kind::Stream | Kind::Poisoned => {}
+        }
         match self.refused.iter_mut().find(|(known, _)| *known == status) {
             Some((_, count)) => *count += 1,
             None => self.refused.push((status, 1)),
         }
+    }
+
+    /// Something that a sweep must have seen was seen so often.
+    pub(crate) const fn see(&mut self, sight: Sight, count: u64) {
+        self.seen[sight as usize] += count;
+    }
+
+    /// Every request whose client knows what became of it, with the status if it was refused.
+    pub(crate) fn settled(&self) -> impl Iterator<Item = (usize, Option<u16>)> {
+        let answered = |(id, entry): (usize, &Entry)| (entry.answers > 0).then_some((id, None));
+        let answered = self.entries.iter().enumerate().filter_map(answered);
+        let turned = self.turned.iter().map(|(id, status)| (*id, Some(*status)));
+        answered.chain(turned)
     }
 
     /// How many requests there have been: the number of the next one.

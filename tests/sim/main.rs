@@ -13,6 +13,7 @@ mod client;
 mod cover;
 mod covered;
 mod dial;
+mod diary;
 mod faults;
 mod frame;
 mod invariant;

@@ -60,12 +60,21 @@ impl Order {
             _ => Method::Post,
         };
         let request_max = if careful { 500 } else { body_max };
-        let request_bytes = if method.has_body() {
-            size(net, request_max)
+        let mut request_bytes = if method.has_body() {
+            size(net, request_max).min(sky.body_most)
         } else {
             0
         };
         let chunked = method.has_body() && net.below(2) == 0;
+        let mut kind = Kind::Plain;
+        let misdeed = match chunked {
+            false => Misdeed::TooLong,
+            true => Misdeed::TooLongInside,
+        };
+        if method.has_body() && sky.body_most < SMALL && sky.strikes(net, misdeed) {
+            kind = Kind::TooLong(misdeed);
+            request_bytes = sky.body_most + 1 + below(net, 5_000);
+        }
         let frame = match net.below(10) {
             0..=4 => Frame::Length,
             5..=6 => Frame::Chunked,
@@ -76,7 +85,7 @@ impl Order {
         let mut order = Self {
             entry: Entry {
                 method,
-                kind: Kind::Plain,
+                kind,
                 trailers: chunked && sky.strikes(net, Misdeed::Trails),
                 request_bytes,
                 response_bytes: size(net, body_max),
@@ -178,6 +187,9 @@ impl Order {
         out.extend_from_slice(b"\r\n");
     }
 }
+
+/// Bodies that are longer than a limit beyond this are not worth their memory.
+const SMALL: usize = 1 << 20;
 
 /// A body's size: mostly small.
 pub(crate) fn size(net: &mut Net, most: u64) -> usize {

@@ -9,9 +9,50 @@ use std::io;
 use tidegate::base::Pipe;
 use tidegate::base::Socket;
 use tidegate::base::arena::Arena;
+use tidegate::base::random::Random;
 
 use crate::faults::Fault;
 use crate::net::Net;
+
+/// Where the program's lines go: what was taken, and how many lines there was no room for.
+#[derive(Debug)]
+pub(crate) struct Paper {
+    pub(crate) text: Vec<u8>,
+    pub(crate) lost: u64,
+    /// How often it is full, per mille.
+    pub(crate) full: u64,
+    /// Dice of its own: lines are nothing that the world would notice.
+    random: Random,
+}
+
+impl Paper {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self {
+            text: Vec::new(),
+            lost: 0,
+            full: 0,
+            random: Random::new(seed ^ 0x9a9e),
+        }
+    }
+
+    /// Takes whole lines, or all but the last of them, or none.
+    pub(crate) fn take(&mut self, lines: &[u8]) {
+        assert!(lines.ends_with(b"\n"), "only whole lines are handed over");
+        let full = self.full > 0 && self.random.permille(self.full);
+        let mut room = match full {
+            false => u64::MAX,
+            true => self.random.below(3),
+        };
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            if room > 0 {
+                self.text.extend_from_slice(line);
+                room -= 1;
+            } else {
+                self.lost += 1;
+            }
+        }
+    }
+}
 
 /// All pipes of the program under test.
 #[derive(Debug, Default)]

@@ -15,6 +15,7 @@ use crate::cover::Dress;
 use crate::cover::Tls;
 use crate::faults::Fault;
 use crate::faults::Faults;
+use crate::knob::BODY_BYTES;
 use crate::knob::Knob;
 use crate::knob::Knobs;
 use crate::knob::ROOMY;
@@ -62,11 +63,16 @@ impl Scene {
     pub(crate) fn draw(kind: Kind, seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0x5eed);
         let mut faults = Faults::new(0);
-        let weather = match kind {
+        let mut weather = match kind {
             Kind::Calm => Weather::calm(&mut faults, &mut random),
             Kind::Stormy => Weather::stormy(&mut faults, &mut random),
         };
-        let knobs = Knobs::draw(&mut random, kind == Kind::Stormy);
+        let mut knobs = Knobs::draw(&mut random, kind == Kind::Stormy);
+        let mut apart = Random::new(seed ^ 0xd1a5_7a11);
+        knobs.draw_apart(&mut apart, kind == Kind::Stormy);
+        if knobs.of(Knob::Body) < BODY_BYTES {
+            weather.draw_apart(&mut apart);
+        }
         let roomy = knobs.of(Knob::Buffer) == ROOMY;
         let connections_max = usize::try_from(4 + random.below(30)).expect("small");
         let origins = u8::try_from(1 + random.below(4)).expect("small");

@@ -318,7 +318,8 @@ impl Service {
 
 /// Whether an origin does not wait for the body.
 fn early(entry: &Entry, sky: &Sky, net: &mut Net) -> Option<Then> {
-    if entry.request_bytes == 0 || entry.kind == Kind::Poisoned {
+    let spoiled = matches!(entry.kind, Kind::Poisoned | Kind::TooLong(_));
+    if entry.request_bytes == 0 || spoiled {
         return None;
     }
     if sky.strikes(net, Misdeed::Early) {

@@ -19,6 +19,8 @@ pub(crate) struct Sky {
     weather: Rc<Cell<Weather>>,
     /// The program was asked to end: nobody is owed an answer any more.
     ending: Rc<Cell<bool>>,
+    /// No body may be longer.
+    pub(crate) body_most: usize,
     pub(crate) ledger: Ledger,
     /// How connections are spoken on.
     pub(crate) cover: Rc<Cover>,
@@ -36,6 +38,7 @@ impl Sky {
             cover,
             weather: Rc::new(Cell::new(weather)),
             ending: Rc::default(),
+            body_most: usize::MAX,
             ledger: Ledger::default(),
         }
     }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::cover::Trouble;
+use crate::diary::Sight;
 use crate::faults::Fault;
 use crate::frame;
 use crate::frame::Failure;
@@ -54,6 +55,7 @@ struct Total {
     done: Vec<u64>,
     asked: Vec<u64>,
     struck: Vec<u64>,
+    seen: Vec<u64>,
     shaken: Vec<u64>,
 }
 
@@ -97,6 +99,7 @@ impl Total {
         sum(&mut self.done, &history.done);
         sum(&mut self.asked, &history.asked);
         sum(&mut self.struck, &history.struck);
+        sum(&mut self.seen, &history.seen);
         sum(&mut self.shaken, &history.shaken);
     }
 
@@ -115,9 +118,14 @@ impl Total {
             .into_iter()
             .filter(|trouble| self.struck[*trouble as usize] == 0)
             .map(|trouble| format!("{trouble:?} of TLS"));
+        let sights = Sight::ALL
+            .into_iter()
+            .filter(|sight| self.seen[*sight as usize] == 0)
+            .map(|sight| format!("{sight:?}"));
         faults
             .map(|fault| format!("{fault:?}"))
             .chain(troubles)
+            .chain(sights)
             .chain(misdeeds.map(|misdeed| format!("{misdeed:?}")))
             .chain(invariants.map(|invariant| format!("{invariant}")))
             .collect()
@@ -155,6 +163,9 @@ impl fmt::Display for Total {
         }
         writeln!(f, "{:>12} TLS handshakes", self.shaken[0])?;
         writeln!(f, "{:>12} TLS probes", self.shaken[1])?;
+        for sight in Sight::ALL {
+            writeln!(f, "{:>12} seen {sight:?}", self.seen[sight as usize])?;
+        }
         for invariant in Invariant::ALL {
             writeln!(
                 f,

@@ -111,6 +111,10 @@ pub(crate) enum Misdeed {
     Renamed,
     /// The first address of a name is dead.
     DeadAddress,
+    /// A client sends a body that is longer than any may be, and says so.
+    TooLong,
+    /// A client sends one without saying how long it is.
+    TooLongInside,
 }
 
 /// How often each misdeed occurs at most in calm and in stormy worlds, per mille of its occasions.
@@ -164,9 +168,14 @@ const RATES: [(Misdeed, u16, u16); COUNT] = [
     (Misdeed::Glued, 500, 500),
     (Misdeed::Renamed, 500, 500),
     (Misdeed::DeadAddress, 500, 500),
+    (Misdeed::TooLong, 0, 0),
+    (Misdeed::TooLongInside, 0, 0),
 ];
 
-const COUNT: usize = Misdeed::DeadAddress as usize + 1;
+const COUNT: usize = Misdeed::TooLongInside as usize + 1;
+
+/// Those at the end of the list are not drawn with the others: see [`Weather::draw_apart`].
+const DRAWN: usize = Misdeed::TooLong as usize;
 
 /// The weather of a world: what holds for it, and how often what happens, per mille.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,6 +253,8 @@ impl Misdeed {
         Self::Glued,
         Self::Renamed,
         Self::DeadAddress,
+        Self::TooLong,
+        Self::TooLongInside,
     ];
 }
 
@@ -363,12 +374,19 @@ impl Weather {
             climate,
             ..Self::default()
         };
-        for row in &RATES {
+        for row in &RATES[..DRAWN] {
             if random.permille(600) {
                 weather.set(row.0, below(random, most(row) + 1));
             }
         }
         weather
+    }
+
+    /// Draws what has dice of its own: bodies that are too long, where there are such.
+    pub(crate) fn draw_apart(&mut self, random: &mut Random) {
+        for misdeed in [Misdeed::TooLong, Misdeed::TooLongInside] {
+            self.set(misdeed, below(random, 200));
+        }
     }
 
     /// Nothing happens from here on. (What the network has swallowed stays swallowed.)

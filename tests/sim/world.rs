@@ -16,6 +16,8 @@ use crate::canary::Sabotage;
 use crate::canary::Saboteur;
 use crate::cover::Cover;
 use crate::cover::Trouble;
+use crate::diary;
+use crate::diary::Sight;
 use crate::faults::Fault;
 use crate::invariant::Invariant;
 use crate::kernel::SimKernel;
@@ -63,6 +65,8 @@ pub(crate) struct History {
     pub(crate) done: [u64; Misdeed::ALL.len()],
     /// By invariant: how often it was asked for.
     pub(crate) asked: [u64; Invariant::ALL.len()],
+    /// By what there is to be seen: how often it was.
+    pub(crate) seen: [u64; Sight::ALL.len()],
     /// Changes that an operator made.
     pub(crate) changes: u64,
     /// By trouble of TLS: how often it struck.
@@ -83,10 +87,12 @@ impl World {
         if knobs.of(Knob::Descriptors) > 0 {
             bounds.descriptors = small(Knob::Descriptors);
         }
+        kernel.paper().full = knobs.of(Knob::LogFull);
         for (fault, rate) in Fault::ALL.into_iter().zip(scene.faults) {
             kernel.faults().set(fault, rate);
         }
-        let sky = Sky::new(scene.weather, Cover::new(&scene.dress, scene.seed));
+        let mut sky = Sky::new(scene.weather, Cover::new(&scene.dress, scene.seed));
+        sky.body_most = usize::try_from(knobs.of(Knob::Body)).unwrap_or(usize::MAX);
         let config = scene.config();
         sky.ledger.borrow_mut().tries = config.pools[0].retry.tries;
         let people = People::enter(scene, &sky, &mut kernel);
@@ -313,7 +319,14 @@ impl World {
             let until = self.kernel.now() + Span::millis(100);
             self.kernel.wait(Some(until), &mut ready);
         }
-        self.ledger.borrow_mut().expect_ends(first);
+        let mut book = self.ledger.borrow_mut();
+        book.expect_ends(first);
+        diary::check(
+            self.kernel.paper(),
+            &self.scene.knobs,
+            self.engine.recorded(),
+            &mut book,
+        );
     }
 
     /// What came of it.
@@ -335,6 +348,7 @@ impl World {
             fired,
             done: book.done,
             asked: book.asked,
+            seen: book.seen,
             changes: self.operator.applied(),
             struck: self.sky.cover.all_struck(),
             shaken: [self.sky.cover.shaken.get(), self.sky.cover.probed.get()],

@@ -97,7 +97,7 @@ pub(crate) fn check(paper: &Paper, knobs: &Knobs, recorded: u64, book: &mut Book
         if knobs.is_tcp() {
             book.see(Sight::TcpLine, 1);
         } else if let Some(id) = line.request {
-            book.see(Sight::ALL[format as usize - 1], 1);
+            book.see(sight(format), 1);
             let other = by_request.insert(id, line);
             book.check(Invariant::OneLine, other.is_none(), || {
                 format!("request {id} has two lines; one is {text:?}")
@@ -159,6 +159,16 @@ fn unwanted(line: &Line, knobs: &Knobs, book: &mut Book, text: &str) {
     book.check(Invariant::OneLine, wanted, || {
         format!("nobody wants to see {text:?}")
     });
+}
+
+/// A line of that format.
+const fn sight(format: u64) -> Sight {
+    match format {
+        1 => Sight::JsonLine,
+        2 => Sight::CombinedLine,
+        3 => Sight::CommonLine,
+        _ => Sight::HaproxyLine,
+    }
 }
 
 /// The number in a target: an attacker's has none.

@@ -198,10 +198,8 @@ impl Knobs {
     pub(crate) fn draw_apart(&mut self, random: &mut Random, stormy: bool) {
         if random.permille(500) {
             // JSON is the one whose lines say the most.
-            self.set(
-                Knob::LogFormat,
-                [1, 1, 1, 2, 3, 4][random.below(6) as usize],
-            );
+            let format = random.below(6).saturating_sub(1).max(1);
+            self.set(Knob::LogFormat, format);
         }
         if random.permille(200) {
             self.set(Knob::LogOnly, 1 + random.below(2));

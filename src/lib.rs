@@ -55,7 +55,8 @@
 //! listening addresses (`SO_REUSEPORT`) and nothing else. The first one probes; how an attempt to
 //! connect went, and what an operator changed, is told to all others as a
 //! [`Word`](engine::kernel::Word), and applied by all in the order of telling, so that servers have
-//! the same numbers everywhere. The first one has the admin interface, too: when somebody looks, it
+//! the same numbers everywhere. What comes of that is said, and kept, by the first one, which is
+//! also told what the others meet alone. It has the admin interface, too: when somebody looks, it
 //! asks the others what they have counted (`engine::inquiry`). An answer comes after every change
 //! that was told before the question, so it also says when something is over everywhere.
 //!

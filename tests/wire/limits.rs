@@ -98,8 +98,8 @@ fn a_connection_ends_with_its_last_request() {
 fn a_head_that_trickles_in_is_cut_off_with_408_and_a_silent_client_without_a_word() {
     let origin = Origin::saying("never");
     let binary = before(&origin);
-    // Before anybody connects: who comes in one turn of the loop has the time at which it began, and
-    // a turn may last as long as a loaded machine likes.
+    // Before anybody connects: who comes in one turn of the loop has the time at which it began,
+    // and a turn may last as long as a loaded machine likes.
     let start = clock();
     let mut silent = binary.client();
     let mut stream = TcpStream::connect(binary.address()).expect("a listening program");

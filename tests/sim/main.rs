@@ -3,7 +3,8 @@
 //! `kernel` is the fake behind the engine's seam, `net` the network that it is a party of, with
 //! `verbs` and `dial` (what parties do), `link` and `queue` (what then happens), `faults` (what
 //! goes wrong) and `trace` (what is remembered). `cover` puts TLS over connections, `toy` or
-//! `library`, which `secure` speaks for the actors. `diary` reads the access log. `selftest` asks whether all that works.
+//! `library`, which `secure` speaks for the actors. `diary` reads the access log. `selftest` asks
+//! whether all that works.
 
 mod answer;
 mod attacker;

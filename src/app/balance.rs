@@ -5,14 +5,19 @@ use std::hash::Hasher;
 use std::hash::RandomState;
 use std::path::Path;
 
+use super::configuration::Loaded;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::identity;
+use super::places;
+use super::places::Places;
+use crate::config::Address;
 use crate::config::Admin;
 use crate::config::Config;
 use crate::config::LogFormat;
 use crate::config::LogPath;
 use crate::config::Pool;
+use crate::config::file::Key;
 use crate::engine::Engine;
 use crate::engine::Setup;
 use crate::engine::Turn;
@@ -23,45 +28,49 @@ use crate::os::Scribe;
 use crate::tls::ClientTls;
 use crate::tls::Trust;
 
-/// Sees to it that what a configuration names is there: files of certificates.
-/// The warnings are about what is in them.
-pub(super) fn prepare(config: &Config) -> Result<Vec<String>, Failure> {
-    if let Some(path) = config
-        .admin
-        .as_ref()
-        .and_then(|one| one.token_file.as_ref())
-    {
-        token(path)?;
-    }
-    all_client_tls(config)?;
-    let identities = identity::all(config)?;
+/// Sees to it that what a configuration names is there: files of certificates, of a token, and the
+/// directory of the log. The warnings are about what is in them.
+pub(super) fn prepare(loaded: &Loaded) -> Result<Vec<String>, Failure> {
+    let Loaded { config, places } = loaded;
+    token_of(config, places)?;
+    trusts(config, places)?;
+    log_path(config, places)?;
+    let identities = identity::all(config, places)?;
     Ok(identities.warnings)
 }
 
 /// Takes in no more clients than there are descriptors for, shared by so many loops.
-pub(super) fn fit(config: &mut Config, workers: usize) {
-    let share = super::process::descriptors() / workers.max(1) as u64;
-    fit_descriptors(config, share);
+pub(super) fn fit(config: &mut Config, workers: usize) -> Fit {
+    let fit = Fit {
+        descriptors: super::process::descriptors(),
+        workers: workers.max(1),
+    };
+    config.fitting = fit.clients(config);
+    fit
 }
 
 /// Balances on one loop until told to stop.
-pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
-    let client_tls = all_client_tls(&config)?;
-    let identities = identity::all(&config)?;
+pub(super) fn run(loaded: Loaded, read: Errand) -> Result<Exit, Failure> {
+    let Loaded { mut config, places } = loaded;
+    let token = token_of(&config, &places)?;
+    let trusts = trusts(&config, &places)?;
+    let identities = identity::all(&config, &places)?;
     let workers = config.workers;
-    fit(&mut config, workers);
-    let scribe = scribe(&config)?;
+    fit(&mut config, workers).say(&config);
+    let scribe = scribe(&config, &places)?;
     let mut kernel = super::process::kernel_with_file(read)?;
     if let Some(scribe) = &scribe {
         kernel.take_pen(scribe.pen());
     }
-    let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
-        .map_err(|error| Failure::run_time(&error))?;
+    let deaf = |address: &Address, why: &str| places.deaf(&config, address, why);
+    let mut engine = Engine::new(&config, &client_tls(&trusts), seed(), &mut kernel)
+        .map_err(|error| deaf(&error.address, &error.to_string()))?;
     identities.put_on(&mut engine);
-    announce(&config, &engine);
+    announce(&config, &places, &engine);
     identities.warn();
     if let Some(admin) = &config.admin {
-        open_admin(admin, &mut engine, &mut kernel)?;
+        open_admin(admin, token, &mut engine, &mut kernel)
+            .map_err(|why| deaf(&admin.listen, &why))?;
     }
     let ended = lived(&mut engine, &mut kernel);
     close(scribe);
@@ -69,7 +78,8 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
 }
 
 /// Starts whoever writes the access log, if there is one.
-pub(super) fn scribe(config: &Config) -> Result<Option<Scribe>, Failure> {
+pub(super) fn scribe(config: &Config, places: &Places) -> Result<Option<Scribe>, Failure> {
+    log_path(config, places)?;
     if config.access_log.format == LogFormat::Off {
         return Ok(None);
     }
@@ -81,10 +91,32 @@ pub(super) fn scribe(config: &Config) -> Result<Option<Scribe>, Failure> {
     let started = Scribe::start(path, complain).map_err(|error| {
         let path = &config.access_log.path;
         let advice = "name a file that can be written, or - for standard output";
-        Failure::run_time(&format!("no access log in {path}: {error}; {advice}"))
+        let what = format!("no access log in {path}: {error}; {advice}");
+        places.run_time(&LOG_PATH, "access-log", &what)
     });
     started.map(Some)
 }
+
+/// What can be known of the log's file without opening it.
+fn log_path(config: &Config, places: &Places) -> Result<(), Failure> {
+    let LogPath::File(path) = &config.access_log.path else {
+        return Ok(());
+    };
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let why = if config.access_log.format == LogFormat::Off {
+        return Ok(());
+    } else if path.is_dir() {
+        "it is a directory; name a file in it"
+    } else if parent.is_some_and(|parent| !parent.is_dir()) {
+        "its directory is not there; create it, or name another file"
+    } else {
+        return Ok(());
+    };
+    let what = format!("no access log in {}: {why}", path.display());
+    Err(places.usage(&LOG_PATH, "access-log", &what))
+}
+
+const LOG_PATH: [Key<'static>; 2] = [Key::Named("access_log"), Key::Named("path")];
 
 /// Sees to it that every line is written before the program ends.
 pub(super) fn close(scribe: Option<Scribe>) {
@@ -109,21 +141,21 @@ pub(super) fn lived(engine: &mut Engine, kernel: &mut MioKernel) -> Result<Exit,
     }
 }
 
-/// Opens the admin interface.
+/// Opens the admin interface; else says why it cannot be.
 pub(super) fn open_admin(
     admin: &Admin,
+    token: Option<String>,
     engine: &mut Engine,
     kernel: &mut MioKernel,
-) -> Result<(), Failure> {
-    let setup = Setup {
-        address: admin.listen.clone(),
-        token: admin.token_file.as_deref().map(token).transpose()?,
-    };
-    let place = engine.open_admin(setup, kernel).map_err(|error| {
-        let listen = &admin.listen;
-        let advice = "stop what listens there, or choose another --admin";
-        Failure::run_time(&format!("cannot listen on {listen}: {error}; {advice}"))
-    })?;
+) -> Result<(), String> {
+    let address = admin.listen.clone();
+    let place = engine
+        .open_admin(Setup { address, token }, kernel)
+        .map_err(|error| {
+            let listen = &admin.listen;
+            let advice = "stop what listens there, or choose another address";
+            format!("cannot listen on {listen}: {error}; {advice}")
+        })?;
     match place {
         Some(address) => log::info!("admin interface on http://{address}"),
         None => log::info!("admin interface on {}", admin.listen),
@@ -131,12 +163,21 @@ pub(super) fn open_admin(
     Ok(())
 }
 
-/// The token in a file: its text without the blanks around it.
-pub(super) fn token(path: &Path) -> Result<String, Failure> {
+/// The token that the admin interface wants, if it wants one.
+pub(super) fn token_of(config: &Config, places: &Places) -> Result<Option<String>, Failure> {
+    let admin = config.admin.as_ref();
+    let path = admin.and_then(|admin| admin.token_file.as_ref());
+    let keys = [Key::Named("admin"), Key::Named("token_file")];
+    path.map(|path| token(path).map_err(|why| places.usage(&keys, "", &why)))
+        .transpose()
+}
+
+/// The token in a file: its text without the blanks around it; else why there is none.
+pub(super) fn token(path: &Path) -> Result<String, String> {
     let bad = |why: &dyn std::fmt::Display| {
         let path = path.display();
         let advice = "name a readable file with one line of visible ASCII";
-        Failure::usage(&format!("no token in {path}: {why}; {advice}"))
+        format!("no token in {path}: {why}; {advice}")
     };
     let text = std::fs::read_to_string(path).map_err(|error| bad(&error))?;
     let token = text.trim();
@@ -151,13 +192,16 @@ pub(super) fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-pub(super) fn announce(config: &Config, engine: &Engine) {
-    if config
-        .pools
-        .iter()
-        .any(|pool| pool.is_secure() && !pool.tls.verify)
-    {
-        log::warn!("--insecure-upstream: the certificates of backends are not verified");
+pub(super) fn announce(config: &Config, places: &Places, engine: &Engine) {
+    for pool in &config.pools {
+        if pool.is_secure() && !pool.tls.verify {
+            let path = places::pool(&pool.name, "tls.verify");
+            let what = format!(
+                "pool {}: the certificates of backends are not verified",
+                pool.name
+            );
+            log::warn!("{}", places.remark(&path, "insecure-upstream", &what));
+        }
     }
     for (listener, address) in config.listeners.iter().zip(engine.addresses()) {
         let backends = config.pools[listener.pool].backends.iter();
@@ -171,23 +215,28 @@ pub(super) fn announce(config: &Config, engine: &Engine) {
     }
 }
 
-/// What every pool needs to speak to its https backends.
-pub(super) fn all_client_tls(config: &Config) -> Result<Vec<Option<ClientTls>>, Failure> {
-    let all = trusts(config)?;
-    let tls = |trust: Option<Trust>| trust.as_ref().map(ClientTls::from);
-    Ok(all.into_iter().map(tls).collect())
+/// What pools that trust those need to speak to their https backends.
+pub(super) fn client_tls(trusts: &[Option<Trust>]) -> Vec<Option<ClientTls>> {
+    let tls = |trust: &Option<Trust>| trust.as_ref().map(ClientTls::from);
+    trusts.iter().map(tls).collect()
 }
 
 /// Whom every pool trusts.
-pub(super) fn trusts(config: &Config) -> Result<Vec<Option<Trust>>, Failure> {
+pub(super) fn trusts(config: &Config, places: &Places) -> Result<Vec<Option<Trust>>, Failure> {
     // What is added later may be https:// too.
     let always = config.admin.is_some();
     let all = config.pools.iter();
-    all.map(|pool| trust(pool, always)).collect()
+    all.map(|pool| {
+        trust(pool, always).map_err(|why| {
+            let path = places::pool(&pool.name, "tls.ca");
+            places.usage(&path, "upstream-ca", &why)
+        })
+    })
+    .collect()
 }
 
 /// What is needed to speak to https backends; nothing if there is none.
-fn trust(pool: &Pool, always: bool) -> Result<Option<Trust>, Failure> {
+fn trust(pool: &Pool, always: bool) -> Result<Option<Trust>, String> {
     let wanted = &pool.tls;
     let is_needed = pool.is_secure() || always;
     if !is_needed && wanted.ca.is_none() {
@@ -197,9 +246,7 @@ fn trust(pool: &Pool, always: bool) -> Result<Option<Trust>, Failure> {
         let file = wanted.ca.as_deref().unwrap_or_else(|| "".as_ref());
         let file = file.display();
         let advice = "name a readable file of PEM certificates";
-        Failure::usage(&format!(
-            "bad certificates: --upstream-ca {file}: {why}; {advice}"
-        ))
+        format!("bad certificates {file}: {why}; {advice}")
     };
     let pem = match &wanted.ca {
         Some(path) => Some(std::fs::read(path).map_err(|error| bad(&error))?),
@@ -209,27 +256,48 @@ fn trust(pool: &Pool, always: bool) -> Result<Option<Trust>, Failure> {
     Ok(is_needed.then_some(trust))
 }
 
-/// A client needs two descriptors, its own and its backend's, and a share of those of pipes. More
-/// clients than that would only be taken in to be turned away, so the rest waits in the kernel's
-/// queue instead.
-fn fit_descriptors(config: &mut Config, limit: u64) {
-    let fitting = fitting(config, limit);
-    let wanted = config.max_connections;
-    if fitting >= wanted {
-        return;
+/// What the process has for clients. A client needs two descriptors, its own and its backend's, and
+/// a share of those of pipes. More clients than that would only be taken in to be turned away, so
+/// the rest waits in the kernel's queue instead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fit {
+    /// Files that the process may have open.
+    descriptors: u64,
+    /// Loops that share them.
+    workers: usize,
+}
+
+impl Fit {
+    fn clients(self, config: &Config) -> usize {
+        fitting(config, self.descriptors / self.workers as u64)
     }
-    config.max_connections = fitting;
-    // A little less than the round default is nobody's worry.
-    let level = if fitting < wanted / 2 {
-        log::Level::Warn
-    } else {
-        log::Level::Debug
-    };
-    log::log!(
-        level,
-        "at most {fitting} clients at a time instead of {wanted}: only {limit} files may be \
-         open; raise the limit (ulimit -n)"
-    );
+
+    /// Tells the log, if it is less than was asked for.
+    pub(super) fn say(self, config: &Config) {
+        let (fitting, wanted) = (config.fitting, config.max_connections);
+        if fitting >= wanted {
+            return;
+        }
+        // A little less than the round default is nobody's worry.
+        let level = if fitting < wanted / 2 {
+            log::Level::Warn
+        } else {
+            log::Level::Debug
+        };
+        let Self {
+            descriptors,
+            workers,
+        } = self;
+        let each = match workers {
+            1 => String::new(),
+            workers => format!(" for each of {workers} event loops"),
+        };
+        log::log!(
+            level,
+            "at most {fitting} clients at a time{each} instead of {wanted}: the process may have \
+             only {descriptors} files open; raise the limit (ulimit -n)"
+        );
+    }
 }
 
 /// How many clients of one loop there are so many descriptors for.
@@ -264,8 +332,12 @@ mod tests {
         ];
         for (limit, expected) in table {
             let mut config = Config::default();
-            fit_descriptors(&mut config, limit);
-            assert_eq!(config.max_connections, expected);
+            let fit = Fit {
+                descriptors: limit,
+                workers: 1,
+            };
+            config.fitting = fit.clients(&config);
+            assert_eq!(config.clients(), expected);
         }
     }
 
@@ -274,13 +346,10 @@ mod tests {
         let mut pool = Pool::default();
         assert!(trust(&pool, false).unwrap().is_none());
         pool.tls.ca = Some(PathBuf::from("/nowhere/ca.pem"));
-        let failure = trust(&pool, false).unwrap_err();
-        assert_eq!(failure.exit, Exit::Usage);
+        let why = trust(&pool, false).unwrap_err();
         assert!(
-            failure
-                .line
-                .starts_with("tidegate: bad certificates: --upstream-ca /nowhere/ca.pem: "),
-            "{failure:?}"
+            why.starts_with("bad certificates /nowhere/ca.pem: "),
+            "{why}"
         );
         pool.tls.ca = None;
         let text = vec!["https://a".to_owned()];

@@ -1,6 +1,6 @@
 //! What `--check` says: in plain words what a configuration would do, and what is odd about it.
 
-use super::configuration::Source;
+use super::configuration::Loaded;
 use super::lint;
 use super::lint::Machine;
 use crate::base::time::Span;
@@ -18,12 +18,8 @@ use crate::config::Share;
 /// Everything there is to say, line by line: listeners, pools, what differs from the defaults, and
 /// warnings, which have their places if there is a file. `found` are more of them, about files that
 /// it names.
-pub(super) fn words(
-    config: &Config,
-    machine: Machine,
-    file: Option<&Source>,
-    found: &[String],
-) -> String {
+pub(super) fn words(loaded: &Loaded, machine: Machine, found: &[String]) -> String {
+    let Loaded { config, places } = loaded;
     let mut lines = Vec::new();
     for one in &config.listeners {
         listener(one, config, &mut lines);
@@ -47,11 +43,7 @@ pub(super) fn words(
     access_log(config, &mut lines);
     let mut warnings: Vec<String> = lint::all(config, machine)
         .iter()
-        .map(|warning| {
-            let place = file.and_then(|file| file.place(&warning.path));
-            let place = place.map_or_else(String::new, |place| format!("{place}: "));
-            format!("{place}{}", warning.words)
-        })
+        .map(|warning| places.remark(&warning.path, "", &warning.words))
         .collect();
     warnings.extend_from_slice(found);
     lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
@@ -204,10 +196,22 @@ fn differences<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::places::Places;
+    use crate::app::places::Source;
     use crate::config::file;
 
     fn checked(text: &str) -> String {
-        words(&file::read(text, &|_| None).unwrap(), ROOMY, None, &[])
+        words(&loaded(text, None), ROOMY, &[])
+    }
+
+    fn loaded(text: &str, file: Option<Source>) -> Loaded {
+        Loaded {
+            config: file::read(text, &|_| None).unwrap(),
+            places: Places {
+                file,
+                ..Places::default()
+            },
+        }
     }
 
     const ROOMY: Machine = Machine {
@@ -265,12 +269,11 @@ mod tests {
     fn warnings_have_places_if_there_is_a_file() {
         let text = "[pool.app]\nbackends = [\"a:1\", \"b:1\"]\n  [pool.app.reuse]\n  \
                     idle_time = \"5s\"\n";
-        let config = file::read(text, &|_| None).unwrap();
         let source = Source {
             name: "f.toml".to_owned(),
             text: text.to_owned(),
         };
-        let said = words(&config, ROOMY, Some(&source), &[]);
+        let said = words(&loaded(text, Some(source)), ROOMY, &[]);
         assert!(
             said.contains("\nwarning: f.toml:4:3: pool app: reuse.idle_time = 5s: "),
             "{said}"
@@ -279,7 +282,7 @@ mod tests {
             said.ends_with("the configuration is valid, with 1 warning\n"),
             "{said}"
         );
-        let said = words(&config, ROOMY, None, &[]);
+        let said = checked(text);
         assert!(
             said.contains("\nwarning: pool app: reuse.idle_time = 5s: "),
             "{said}"

@@ -5,59 +5,91 @@ use std::path::Path;
 
 use super::arguments::Order;
 use super::exit::Failure;
+use super::places;
+use super::places::Places;
+use super::places::Source;
 use crate::config::Config;
 use crate::config::file;
 use crate::config::file::Flaw;
-use crate::config::file::Key;
+use crate::config::file::Spot;
 use crate::config::text::Complaint;
+
+/// A configuration, and where its parts were said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Loaded {
+    pub(super) config: Config,
+    pub(super) places: Places,
+}
 
 /// The configuration that an order comes to.
 ///
 /// # Errors
 /// What is wrong with the file or with the line; nothing has happened then.
-pub(super) fn load(order: &Order) -> Result<Config, Failure> {
-    let config = match &order.file {
-        Some(path) => read(path)?,
+pub(super) fn load(order: &Order) -> Result<Loaded, Failure> {
+    let file = order.file.as_deref().map(text).transpose()?;
+    let config = match &file {
+        Some(source) => read(source)?,
         None => Config::default(),
     };
-    order
+    let places = Places {
+        file,
+        settings: order.settings.clone(),
+    };
+    let served = config.pools.iter().any(|pool| !pool.backends.is_empty());
+    if places.file.is_some() && !served && order.settings.backends.is_empty() {
+        return Err(nobody(&config, &places));
+    }
+    let config = order
         .settings
         .over(config)
-        .map_err(|complaint| Failure::usage(&complaint))
+        .map_err(|complaint| Failure::usage(&complaint))?;
+    distinct(&config, &places)?;
+    Ok(Loaded { config, places })
 }
 
-/// The text of a configuration file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
-    /// What the user calls the file.
-    pub(super) name: String,
-    /// All of it.
-    pub(super) text: String,
+/// A file without backends.
+fn nobody(config: &Config, places: &Places) -> Failure {
+    let what = "no backend; write backends = [\"http://127.0.0.1:9001\"] under [pool.app]";
+    let pool = config.pools.first();
+    let path = pool.map(|one| places::pool(&one.name, "backends"));
+    let spot = places.spot(&path.unwrap_or_default(), "");
+    let spot = spot.or_else(|| {
+        let source = places.file.as_ref()?;
+        Some(Spot::new(0, &source.name, &source.text))
+    });
+    spot.map_or_else(
+        || Failure::usage(&what),
+        |spot| Failure::file(spot.say(what)),
+    )
 }
 
-impl Source {
-    /// `file:line:column` of what these keys lead to, or as far as they lead; `None` if they lead
-    /// nowhere: it comes from the command line, or is a default.
-    pub(super) fn place(&self, path: &[Key<'_>]) -> Option<String> {
-        let at = file::place(&self.text, path)?;
-        let shown = Flaw::new(at, "").show(&self.name, &self.text);
-        let line = shown.lines().next().unwrap_or_default();
-        Some(line.trim_end_matches([':', ' ']).to_owned())
+/// Two of them cannot listen at one address.
+fn distinct(config: &Config, places: &Places) -> Result<(), Failure> {
+    for (at, one) in config.listeners.iter().enumerate() {
+        let mut others = config.listeners.iter().take(at);
+        let listen = &one.listen;
+        if let Some(other) = others.find(|other| listen.is_in_the_way_of(&other.listen)) {
+            let other = &other.listen;
+            let what = format!("{listen} is in the way of {other}; choose another address");
+            return Err(places.usage(&places::listener(at, "listen"), "listen", &what));
+        }
     }
+    let Some(admin) = &config.admin else {
+        return Ok(());
+    };
+    let mut listeners = config.listeners.iter();
+    let taken = listeners.find(|one| admin.listen.is_in_the_way_of(&one.listen));
+    taken.map_or(Ok(()), |listener| {
+        let (address, name) = (&admin.listen, &listener.name);
+        let what = format!("{address} is taken by listener {name}; choose another address");
+        Err(places.usage(&places::ADMIN, "admin", &what))
+    })
 }
 
-/// The text of the file of an order, if it has one.
-///
-/// # Errors
-/// If it cannot be read.
-pub(super) fn source(order: &Order) -> Result<Option<Source>, Failure> {
-    order.file.as_deref().map(text).transpose()
-}
-
-fn read(path: &Path) -> Result<Config, Failure> {
-    let Source { name, text } = text(path)?;
-    file::read(&text, &|name| std::env::var(name).ok())
-        .map_err(|flaw| Failure::file(flaw.show(&name, &text)))
+fn read(source: &Source) -> Result<Config, Failure> {
+    let Source { name, text } = source;
+    file::read(text, &|name| std::env::var(name).ok())
+        .map_err(|flaw| Failure::file(flaw.show(name, text)))
 }
 
 fn text(path: &Path) -> Result<Source, Failure> {

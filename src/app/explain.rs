@@ -8,11 +8,11 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use super::configuration::Loaded;
 use super::exit::Exit;
 use super::exit::Failure;
 use crate::admin::explain;
 use crate::admin::explain::Question;
-use crate::config::Config;
 use crate::config::text::Complaint;
 
 /// What is asked for on a command line.
@@ -44,9 +44,9 @@ impl Words {
 }
 
 /// Explains it by a configuration alone.
-pub(super) fn run(question: &Question, config: &Config) -> Result<Exit, Failure> {
-    super::balance::prepare(config)?;
-    Ok(say(&explain::explain(question, config, None)))
+pub(super) fn run(question: &Question, loaded: &Loaded) -> Result<Exit, Failure> {
+    super::balance::prepare(loaded)?;
+    Ok(say(&explain::explain(question, &loaded.config, None)))
 }
 
 /// Says it; the program has failed if the request would get to nobody.

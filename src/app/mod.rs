@@ -17,6 +17,7 @@ mod lint;
 mod load;
 mod logging;
 pub mod origin;
+mod places;
 mod process;
 mod reload;
 mod settings;
@@ -72,25 +73,23 @@ fn obey(line: Line) -> Result<Exit, Failure> {
 
 /// Balances, or says what that would be.
 fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
-    let mut config = configuration::load(order)?;
+    let mut loaded = configuration::load(order)?;
     match order.deed {
         Deed::Run => {
+            let config = &mut loaded.config;
             config.log_level = level.map_or(config.log_level, logging::word);
             logging::start(level.unwrap_or_else(|| logging::level(config.log_level)));
-            let read = reload::reader(order.clone(), level, &config);
+            let read = reload::reader(order.clone(), level, config);
             match config.workers {
-                0 | 1 => balance::run(config, read),
-                _ => workers::run(config, read),
+                0 | 1 => balance::run(loaded, read),
+                _ => workers::run(loaded, read),
             }
         }
         Deed::Check => {
-            let warnings = balance::prepare(&config)?;
-            let file = configuration::source(order)?;
-            let machine = Machine::here();
-            let words = check::words(&config, machine, file.as_ref(), &warnings);
-            Ok(say(&words))
+            let warnings = balance::prepare(&loaded)?;
+            Ok(say(&check::words(&loaded, Machine::here(), &warnings)))
         }
-        Deed::Print => Ok(say(&print::print(&config))),
+        Deed::Print => Ok(say(&print::print(&loaded.config))),
     }
 }
 

@@ -14,6 +14,7 @@ use log::LevelFilter;
 use super::arguments::Order;
 use super::balance;
 use super::configuration;
+use super::configuration::Loaded;
 use super::exit::Failure;
 use super::identity;
 use super::logging;
@@ -47,17 +48,17 @@ fn plan(order: &Order, level: Option<LevelFilter>, workers: usize) -> Result<Pla
                     --config FILE";
         return Err(Failure::usage(&what));
     }
-    let mut config = configuration::load(order)?;
+    let mut loaded = configuration::load(order)?;
+    balance::fit(&mut loaded.config, workers);
+    let Loaded { mut config, places } = loaded;
     config.log_level = level.map_or(config.log_level, logging::word);
-    balance::fit(&mut config, workers);
-    let admin = config.admin.as_ref();
-    let token = admin.and_then(|admin| admin.token_file.as_deref());
     Ok(Plan {
-        token: token.map(balance::token).transpose()?,
-        trust: balance::trusts(&config)?,
-        identities: identity::all(&config)?.announced(),
+        token: balance::token_of(&config, &places)?,
+        trust: balance::trusts(&config, &places)?,
+        identities: identity::all(&config, &places)?.announced(),
         names: Vec::new(),
         addresses: Vec::new(),
+        spots: places.spots(&config),
         config,
     })
 }

@@ -52,6 +52,20 @@ impl Settings {
         Ok(())
     }
 
+    /// Whether the line has that option.
+    pub(super) fn says(&self, option: &str) -> bool {
+        match option {
+            "listen" => !self.listeners.is_empty(),
+            "admin" => self.admin.is_some(),
+            "access-log" => self
+                .access_log
+                .as_ref()
+                .is_some_and(|(_, path)| path.is_some()),
+            "tls-cert" => !self.tls[0].is_empty(),
+            _ => self.options.iter().any(|(name, _)| *name == option),
+        }
+    }
+
     /// The addresses that are named.
     pub(super) fn listeners(&self) -> &[Address] {
         &self.listeners

@@ -8,14 +8,17 @@ use std::sync::mpsc;
 use std::thread;
 use std::thread::JoinHandle;
 
-use super::balance::all_client_tls;
 use super::balance::announce;
+use super::balance::client_tls;
 use super::balance::close;
 use super::balance::fit;
 use super::balance::lived;
 use super::balance::open_admin;
 use super::balance::scribe;
 use super::balance::seed;
+use super::balance::token_of;
+use super::balance::trusts;
+use super::configuration::Loaded;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::identity;
@@ -30,12 +33,17 @@ use crate::engine::kernel::Kernel;
 use crate::os;
 use crate::os::Errand;
 use crate::os::MioKernel;
+use crate::tls::Trust;
 
 /// Balances on `config.workers` loops until told to stop.
-pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
+pub(super) fn run(loaded: Loaded, read: Errand) -> Result<Exit, Failure> {
+    let Loaded { mut config, places } = loaded;
     let workers = config.workers;
-    fit(&mut config, workers);
-    let scribe = scribe(&config)?;
+    fit(&mut config, workers).say(&config);
+    let token = token_of(&config, &places)?;
+    let trusts = trusts(&config, &places)?;
+    let identities = identity::all(&config, &places)?;
+    let scribe = scribe(&config, &places)?;
     let mut kernels = kernels(config.workers, read)?;
     for kernel in &mut kernels {
         if let Some(scribe) = &scribe {
@@ -51,16 +59,15 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
         };
         os::check_free(*socket_address).map_err(|error| {
             let address = address.clone();
-            Failure::run_time(&StartError { address, error })
+            let why = StartError { address, error }.to_string();
+            places.deaf(&config, &Address::Tcp(*socket_address), &why)
         })?;
     }
     // The first one is there, however few are wanted.
     let mut kernel = kernels.remove(0);
     let mut others = kernels;
-    let client_tls = all_client_tls(&config)?;
-    let identities = identity::all(&config)?;
-    let mut engine = Engine::new(&config, &client_tls, seed(), &mut kernel)
-        .map_err(|error| Failure::run_time(&error))?;
+    let mut engine = Engine::new(&config, &client_tls(&trusts), seed(), &mut kernel)
+        .map_err(|error| places.deaf(&config, &error.address, &error.to_string()))?;
     engine.join(0, config.workers);
     identities.put_on(&mut engine);
     // What was left to the system to choose has to be the same for all.
@@ -70,12 +77,25 @@ pub(super) fn run(mut config: Config, read: Errand) -> Result<Exit, Failure> {
     let threads: Vec<JoinHandle<Result<Exit, Failure>>> = others
         .drain(..)
         .enumerate()
-        .map(|(at, kernel)| start(at + 1, kernel, &config, identities.clone()))
+        .map(|(at, kernel)| {
+            let (config, trusts) = (config.clone(), trusts.clone());
+            let identities = identities.clone();
+            start(
+                at + 1,
+                kernel,
+                Share {
+                    config,
+                    trusts,
+                    identities,
+                },
+            )
+        })
         .collect::<Result<_, _>>()?;
-    announce(&config, &engine);
+    announce(&config, &places, &engine);
     identities.warn();
     if let Some(admin) = &config.admin {
-        open_admin(admin, &mut engine, &mut kernel)?;
+        open_admin(admin, token, &mut engine, &mut kernel)
+            .map_err(|why| places.deaf(&config, &admin.listen, &why))?;
     }
     log::info!("{} event loops share every address", config.workers);
     let worst = lived(&mut engine, &mut kernel)?;
@@ -124,21 +144,29 @@ fn kernels(count: usize, read: Errand) -> Result<Vec<MioKernel>, Failure> {
     Ok(kernels)
 }
 
+/// What a loop is made of.
+struct Share {
+    config: Config,
+    trusts: Vec<Option<Trust>>,
+    identities: Identities,
+}
+
 /// Starts a loop on a thread of its own, and waits until it listens.
 fn start(
     worker: usize,
     mut kernel: MioKernel,
-    config: &Config,
-    identities: Identities,
+    share: Share,
 ) -> Result<JoinHandle<Result<Exit, Failure>>, Failure> {
-    let config = config.clone();
     let (started, listens) = mpsc::channel();
     let run = move || {
         let _bomb = Bomb;
-        let engine = all_client_tls(&config).and_then(|tls| {
-            Engine::new(&config, &tls, seed(), &mut kernel)
-                .map_err(|error| Failure::run_time(&error))
-        });
+        let Share {
+            config,
+            trusts,
+            identities,
+        } = share;
+        let engine = Engine::new(&config, &client_tls(&trusts), seed(), &mut kernel)
+            .map_err(|error| Failure::run_time(&error));
         match engine {
             Ok(mut engine) => {
                 engine.join(worker, config.workers);

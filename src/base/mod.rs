@@ -165,7 +165,7 @@ impl fmt::Display for Fault {
             Self::Exhausted => f.write_str("out of descriptors, memory or local ports"),
             Self::Unresolved => f.write_str("the name does not resolve"),
             Self::Tls(TlsFault::Certificate) => {
-                f.write_str("the certificate is not trusted; --upstream-ca names whom to trust")
+                f.write_str("the certificate is not trusted; name its authority in tls.ca")
             }
             Self::Tls(TlsFault::Alert) => f.write_str("the peer refused TLS with an alert"),
             Self::Tls(TlsFault::Protocol) => f.write_str("no TLS that both sides speak"),

@@ -27,6 +27,20 @@ impl Address {
         self == other && !matches!(self, Self::Tcp(address) if address.port() == 0)
     }
 
+    /// Whether one system cannot have listeners at both: they are equal, or one is every address
+    /// of the other's kind.
+    #[must_use]
+    pub fn is_in_the_way_of(&self, other: &Self) -> bool {
+        let every = match (self, other) {
+            (Self::Tcp(one), Self::Tcp(two)) => {
+                let all = one.ip().is_unspecified() || two.ip().is_unspecified();
+                all && one.is_ipv4() == two.is_ipv4() && one.port() == two.port() && one.port() > 0
+            }
+            _ => false,
+        };
+        every || self.is_taken_by(other)
+    }
+
     /// Whether nobody but this machine can reach it.
     #[must_use]
     pub fn is_local(&self) -> bool {

@@ -57,6 +57,9 @@ pub struct Config {
     /// Connections of clients at a time; beyond it, accepting stops and the kernel queues.
     /// Default: 10 000.
     pub max_connections: usize,
+    /// Connections of clients that a loop has descriptors for; nothing that is written in a file,
+    /// printed or compared. Default: no bound.
+    pub fitting: usize,
     /// How long running requests may take to end after a stop was asked for. Default: 30 s.
     pub drain_timeout: Span,
     /// How often the names of backends are looked up again. Default: 30 s.
@@ -79,6 +82,7 @@ impl Default for Config {
         Self {
             workers: 1,
             max_connections: 10_000,
+            fitting: usize::MAX,
             drain_timeout: Span::seconds(30),
             resolve_interval: Span::seconds(30),
             log_level: LogLevel::Info,
@@ -87,6 +91,14 @@ impl Default for Config {
             listeners: vec![Listener::default()],
             pools: vec![Pool::default()],
         }
+    }
+}
+
+impl Config {
+    /// Connections of clients that a loop takes in at a time.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.max_connections.min(self.fitting)
     }
 }
 

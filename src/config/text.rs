@@ -552,7 +552,7 @@ mod tests {
                 &["tcp://b:1"],
                 Some(Mode::Http),
                 "a tcp backend among others: tcp://b:1; \
-                 in http mode write http://, or ask for --mode tcp",
+                 in http mode write http://, or choose the mode tcp",
             ),
             (
                 &["https://b:1"],

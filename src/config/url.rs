@@ -100,7 +100,7 @@ impl<'a> Written<'a> {
             }
             (Mode::Http, Some(Scheme::Tcp)) => {
                 let instead = match asked {
-                    Some(_) => "in http mode write http://, or ask for --mode tcp",
+                    Some(_) => "in http mode write http://, or choose the mode tcp",
                     None => "write tcp:// for all backends or for none",
                 };
                 return Err(Complaint::new(

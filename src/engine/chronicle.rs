@@ -283,7 +283,7 @@ fn words(cause: Cause) -> String {
         Cause::ResponseBroken(reason) => {
             format!("malformed answer: {} ({})", reason.why(), reason.code())
         }
-        Cause::ResponseSlow => "no answer within --timeout-response".to_owned(),
+        Cause::ResponseSlow => "no answer within timeout.response".to_owned(),
     }
 }
 

@@ -70,7 +70,8 @@ impl Engine {
                     Err(error) => {
                         abandon(&entrances, kernel);
                         let address = place.clone();
-                        return Err(StartError { address, error }.to_string());
+                        let why = StartError { address, error }.to_string();
+                        return Err(plan.of_listener(at, &why));
                     }
                 },
             };

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::config::Address;
 use crate::config::Config;
+use crate::config::file::Spot;
 use crate::tls::Identity;
 use crate::tls::Trust;
 
@@ -27,4 +28,24 @@ pub struct Plan {
     /// By position of the listener: where it really is, for loops that follow another one; empty
     /// for the one that finds out.
     pub addresses: Vec<Address>,
+    /// Where the file names the listeners and the pools, by their positions, for complaints about
+    /// them; empty without a file.
+    pub spots: [Vec<Option<Spot>>; 2],
+}
+
+impl Plan {
+    /// A complaint about the listener at that position.
+    pub(super) fn of_listener(&self, at: usize, what: &str) -> String {
+        said(self.spots[0].get(at), what)
+    }
+
+    /// A complaint about the pool at that position.
+    pub(super) fn of_pool(&self, at: usize, what: &str) -> String {
+        said(self.spots[1].get(at), what)
+    }
+}
+
+fn said(spot: Option<&Option<Spot>>, what: &str) -> String {
+    let spot = spot.and_then(Option::as_ref);
+    spot.map_or_else(|| what.to_owned(), |spot| spot.say(what))
 }

@@ -59,7 +59,7 @@ impl Engine {
         if self.hub.draining() {
             return Err("the program is ending".to_owned());
         }
-        check_modes(&plan.config, &self.hub)?;
+        check_modes(plan, &self.hub)?;
         let entrances = self.open_entrances(plan, kernel)?;
         let mut round = Round {
             plan,
@@ -308,9 +308,9 @@ impl Engine {
         let mut config = Box::new(plan.config.clone());
         hub.drain.span = config.drain_timeout;
         hub.names.interval = config.resolve_interval;
-        hub.sessions_max = config.max_connections;
+        hub.sessions_max = config.clients();
         hub.journal.adopt(&config.access_log);
-        hub.windows.grow(config.max_connections.saturating_mul(2));
+        hub.windows.grow(config.clients().saturating_mul(2));
         if hub.leads && config.log_level != round.before.log_level {
             log::set_max_level(super::change::filter(config.log_level));
         }
@@ -382,25 +382,28 @@ impl Hub {
 
 /// Requests and connections are balanced by different machines: what has begun as one does not
 /// become the other.
-fn check_modes(config: &Config, hub: &Hub) -> Result<(), String> {
+fn check_modes(plan: &Plan, hub: &Hub) -> Result<(), String> {
+    let config = &plan.config;
     let refused = |what: &str, name: &str, was: &str, is: &str| {
-        Err(format!(
+        format!(
             "{what} {name} balances {was} and cannot turn to {is} while the program runs; give it \
              another name, or restart"
-        ))
+        )
     };
     for (at, pool) in config.pools.iter().enumerate() {
         let (name, mode) = (&pool.name, start::mode(config, at));
         let mut known = hub.rules.iter();
         if let Some(rules) = known.find(|rules| rules.name == *name && rules.mode != mode) {
-            return refused("pool", name, rules.mode.name(), mode.name());
+            let why = refused("pool", name, rules.mode.name(), mode.name());
+            return Err(plan.of_pool(at, &why));
         }
     }
-    for one in &config.listeners {
+    for (at, one) in config.listeners.iter().enumerate() {
         let (name, mode) = (&one.name, one.mode);
         let mut known = hub.listeners.iter();
         if let Some(listener) = known.find(|other| other.name == *name && other.mode != mode) {
-            return refused("listener", name, listener.mode.name(), mode.name());
+            let why = refused("listener", name, listener.mode.name(), mode.name());
+            return Err(plan.of_listener(at, &why));
         }
     }
     Ok(())

@@ -113,9 +113,9 @@ impl Engine {
             rules: (0..config.pools.len()).map(rules).collect(),
             owners: Vec::new(),
             timers: Timers::default(),
-            windows: Pool::new(config.max_connections.saturating_mul(2)),
+            windows: Pool::new(config.clients().saturating_mul(2)),
             memories: Spare::new(limits::WINDOWS_SPARE_MAX),
-            pipes: Stock::new(config.max_connections),
+            pipes: Stock::new(config.clients()),
             starved: Vec::new(),
             queue: Queue::default(),
             peers: Peers::default(),
@@ -138,7 +138,7 @@ impl Engine {
             turn: 0,
             unseen_events: false,
             sessions: 0,
-            sessions_max: config.max_connections,
+            sessions_max: config.clients(),
             accept_retry: None,
             drain: Drain::new(config.drain_timeout),
             leaving: Vec::new(),
@@ -338,17 +338,17 @@ impl std::fmt::Display for StartError {
         #[expect(clippy::wildcard_enum_match_arm, reason = "ErrorKind is open-ended")]
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse if matches!(address, Address::Unix(_)) => {
-                "stop what listens there, or remove what is no socket, or choose another --listen"
+                "stop what listens there, or remove what is no socket, or choose another path"
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
                 if matches!(address, Address::Unix(_)) =>
             {
                 "choose a directory that is there and may be written to"
             }
-            io::ErrorKind::AddrInUse => "stop what listens there, or choose another --listen",
+            io::ErrorKind::AddrInUse => "stop what listens there, or choose another address",
             io::ErrorKind::PermissionDenied => "choose a port above 1023, or run with the right",
             io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
-            _ => "choose another --listen",
+            _ => "choose another address",
         };
         write!(f, "cannot listen on {address}: {error}; {advice}")
     }

@@ -41,6 +41,45 @@ const FILES: &[(&str, &str)] = &[
         ":2:10: an admin interface beyond loopback needs a token; add token_file",
     ),
     ("[pool", ":1:6: not TOML"),
+    (
+        "[pool.app]\nbackends = []",
+        ":2:1: no backend; write backends = [",
+    ),
+    ("workers = 1", ":1:1: no backend; write backends = ["),
+    (
+        "workers = \"2\"\n[pool.app]\nbackends = [\"a:1\"]",
+        ":1:11: write \"auto\", or a whole number without quotes",
+    ),
+    (
+        "[pool.app]\nbackends = [\"https://a\"]\ntls.ca = \"/nowhere/ca.pem\"",
+        ":3:5: bad certificates /nowhere/ca.pem: No such file",
+    ),
+    (
+        "[[listener]]\ntls = [{ cert = \"/nowhere/a.pem\", key = \"b\" }]\n\
+         [pool.app]\nbackends = [\"a:1\"]",
+        ":2:10: bad certificate /nowhere/a.pem: No such file",
+    ),
+    (
+        "[admin]\ntoken_file = \"/nowhere/token\"\n[pool.app]\nbackends = [\"a:1\"]",
+        ":2:1: no token in /nowhere/token: No such file",
+    ),
+    (
+        "[[listener]]\nlisten = \":80\"\n[[listener]]\nlisten = \"127.0.0.1:80\"",
+        ":4:10: 127.0.0.1:80 and 0.0.0.0:80 of listener web are in each other's way",
+    ),
+    (
+        "[admin]\nlisten = \"127.0.0.1:8000\"\n[pool.app]\nbackends = [\"a:1\"]",
+        ":2:1: 127.0.0.1:8000 is taken by listener web; choose another address",
+    ),
+    (
+        "[access_log]\nformat = \"json\"\npath = \"/tmp\"\n[pool.app]\nbackends = [\"a:1\"]",
+        ":3:1: no access log in /tmp: it is a directory; name a file in it",
+    ),
+    (
+        "[access_log]\nformat = \"json\"\npath = \"/nowhere/a\"\n\
+         [pool.app]\nbackends = [\"a:1\"]",
+        ":3:1: no access log in /nowhere/a: its directory is not there",
+    ),
 ];
 
 #[test]
@@ -55,6 +94,10 @@ fn a_file_that_is_wrong_is_refused_with_the_place() {
         assert_eq!(outcome.stdout, "");
         let first = outcome.stderr.lines().next().unwrap_or_default();
         let rest = first.strip_prefix(shown).unwrap_or_default();
+        assert_eq!(
+            outcome.stderr.lines().last().map(str::trim_start),
+            Some("^")
+        );
         assert!(rest.starts_with(said), "{text}: {said} in {outcome:?}");
     }
     let _ = fs::remove_file(&path);
@@ -85,6 +128,21 @@ fn a_place_that_cannot_be_used_is_named_in_one_line() {
             vec!["-l", "127.0.0.1:0", "-a", &*socket, backend],
             1,
             &*socket,
+        ),
+        (
+            vec!["-l", "127.0.0.1:81", "-l", ":81", "--check", backend],
+            2,
+            "--listen: 0.0.0.0:81 is in the way of 127.0.0.1:81; choose another address",
+        ),
+        (
+            vec!["-l", ":81", "-a", "127.0.0.1:81", "--check", backend],
+            2,
+            "--admin: 127.0.0.1:81 is taken by listener web",
+        ),
+        (
+            vec!["--access-log", "json:/tmp", "--check", backend],
+            2,
+            "--access-log: no access log in /tmp: it is a directory",
         ),
         (vec!["ctl", "--token-file", &*file, "status"], 2, &*file),
         (vec!["ctl", "-a", &*socket, "status"], 1, &*socket),

@@ -232,7 +232,11 @@ fn a_bad_file_changes_nothing_and_says_where() {
             text.clone() + "tls.ca = \"/nowhere/ca.pem\"\n",
             "/nowhere/ca.pem",
         ),
-        (text.replacen("[pool", &more, 1), "in use"),
+        (
+            text.replacen("[pool", &more, 1),
+            ":14:1: cannot listen on 127.0.0.1:",
+        ),
+        (text.replacen("[pool", &more, 1), "listen = \"127.0.0.1:"),
     ] {
         let detail = refused(&site, &bad);
         assert!(detail.contains(why), "{detail}");

@@ -92,7 +92,7 @@ impl Options {
 /// Does it.
 pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
     let token = match &options.token_file {
-        Some(path) => Some(super::balance::token(path)?),
+        Some(path) => Some(super::balance::token(path).map_err(|why| Failure::usage(&why))?),
         None => None,
     };
     let client = Client::new(

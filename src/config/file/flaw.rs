@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::super::text::Complaint;
+use super::spot::Spot;
 
 /// What is wrong with a configuration file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,34 +26,7 @@ impl Flaw {
     /// count characters from 1.
     #[must_use]
     pub fn show(&self, file: &str, text: &str) -> String {
-        let at = (0..=self.at.min(text.len()))
-            .rev()
-            .find(|at| text.is_char_boundary(*at))
-            .unwrap_or(0);
-        let (before, after) = text.split_at(at);
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let line = before.matches('\n').count() + 1;
-        let lead = &text[start..at];
-        let column = lead.chars().count() + 1;
-        let rest = after.split(['\n', '\r']).next().unwrap_or_default();
-        let message = self.message.replace('\n', "; ");
-        let first = format!("{file}:{line}:{column}: {message}");
-        if lead.len() + rest.len() > LINE_MAX || (lead.is_empty() && rest.is_empty()) {
-            return first;
-        }
-        let shown = |c: char| {
-            if c.is_control() && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        };
-        let source: String = lead.chars().chain(rest.chars()).map(shown).collect();
-        let mark: String = lead
-            .chars()
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        format!("{first}\n  {source}\n  {mark}^")
+        Spot::new(self.at, file, text).say(&self.message)
     }
 }
 
@@ -60,9 +34,6 @@ impl Flaw {
 pub(super) fn complaint(at: &Range<usize>, complaint: &Complaint) -> Flaw {
     Flaw::new(at.start, complaint.to_string())
 }
-
-/// Longer lines are not shown.
-const LINE_MAX: usize = 160;
 
 #[cfg(test)]
 mod tests {

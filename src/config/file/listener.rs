@@ -135,12 +135,15 @@ pub(super) fn is_name(text: &str) -> bool {
 fn free(address: &Address, others: &[Written<'_>], node: Node<'_>) -> Result<(), Flaw> {
     let taken = others
         .iter()
-        .find(|other| address.is_taken_by(&other.listener.listen));
+        .find(|other| address.is_in_the_way_of(&other.listener.listen));
     taken.map_or(Ok(()), |other| {
-        let name = &other.listener.name;
-        Err(node.flaw(format!(
-            "{address} is taken by listener {name}; choose another address"
-        )))
+        let (name, taken) = (&other.listener.name, &other.listener.listen);
+        let taken = if taken == address {
+            format!("{address} is taken by listener {name}")
+        } else {
+            format!("{address} and {taken} of listener {name} are in each other's way")
+        };
+        Err(node.flaw(format!("{taken}; choose another address")))
     })
 }
 

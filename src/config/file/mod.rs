@@ -10,6 +10,7 @@ mod listener;
 mod node;
 mod place;
 mod pool;
+mod spot;
 
 use std::path::PathBuf;
 
@@ -28,6 +29,7 @@ use node::Section;
 pub use flaw::Flaw;
 pub use place::Key;
 pub use place::place;
+pub use spot::Spot;
 
 /// Reads a whole file; `variables` knows what `${NAME}` stands for. If there is one pool, or none,
 /// it may have no backends: they may come from the command line.
@@ -81,8 +83,13 @@ fn admin(node: Node<'_>) -> Result<Admin, Flaw> {
 }
 
 fn workers(node: Node<'_>) -> Result<usize, Flaw> {
-    if let Ok(word) = node.text("auto") {
-        return text::workers(&word).map_err(|complaint| node.flaw(complaint.to_string()));
+    if node.is_text() {
+        let word = node.text("auto")?;
+        if word != "auto" {
+            let message = "write \"auto\", or a whole number without quotes";
+            return Err(node.flaw(message));
+        }
+        return node.parsed("auto", text::workers);
     }
     let number = node.number(1, text::WORKERS_MAX as u64)?;
     Ok(usize::try_from(number).unwrap_or(1))

@@ -124,6 +124,10 @@ impl<'a> Node<'a> {
         Ok(nodes.collect())
     }
 
+    pub(super) fn is_text(self) -> bool {
+        self.value.get_ref().is_str()
+    }
+
     pub(super) fn is_table(self) -> bool {
         self.value.get_ref().is_table()
     }

@@ -50,7 +50,7 @@ pub(super) fn fit(config: &mut Config, workers: usize) -> Fit {
 }
 
 /// Balances on one loop until told to stop.
-pub(super) fn run(loaded: Loaded, read: Errand) -> Result<Exit, Failure> {
+pub(super) fn run(loaded: Loaded, read: Option<Errand>) -> Result<Exit, Failure> {
     let Loaded { mut config, places } = loaded;
     let token = token_of(&config, &places)?;
     let trusts = trusts(&config, &places)?;

@@ -22,8 +22,9 @@ pub(super) fn kernel_with_signals() -> Result<MioKernel, Failure> {
     Ok(kernel)
 }
 
-/// A kernel that takes signals as news, and reads the configuration anew when it is asked to.
-pub(super) fn kernel_with_file(read: Errand) -> Result<MioKernel, Failure> {
+/// A kernel that takes signals as news, and reads the configuration anew when it is asked to, if
+/// there is a file of it.
+pub(super) fn kernel_with_file(read: Option<Errand>) -> Result<MioKernel, Failure> {
     let mut kernel = kernel_with_signals()?;
     kernel.watch_file(read).map_err(|error| {
         let advice = "raise the limit on open files (ulimit -n)";

@@ -26,11 +26,12 @@ use crate::engine::kernel::News;
 use crate::os::Errand;
 use crate::os::resolver::looked_up;
 
-/// What reads it: as it was read at the start, for so many loops.
-pub(super) fn reader(order: Order, level: Option<LevelFilter>, config: &Config) -> Errand {
+/// What reads it: as it was read at the start, for so many loops. Nothing if there is no file.
+pub(super) fn reader(order: Order, level: Option<LevelFilter>, config: &Config) -> Option<Errand> {
+    order.file.as_ref()?;
     let workers = config.workers;
     let known = Mutex::new(names(config));
-    Arc::new(move || {
+    Some(Arc::new(move || {
         let plan = plan(&order, level, workers).map(|plan| Plan {
             names: look_up(&plan.config, &known),
             ..plan
@@ -39,15 +40,10 @@ pub(super) fn reader(order: Order, level: Option<LevelFilter>, config: &Config) 
             let line = failure.line;
             line.strip_prefix("tidegate: ").unwrap_or(&line).to_owned()
         }))
-    })
+    }))
 }
 
 fn plan(order: &Order, level: Option<LevelFilter>, workers: usize) -> Result<Plan, Failure> {
-    if order.file.is_none() {
-        let what = "there is nothing to reload: no configuration file was given; start with \
-                    --config FILE";
-        return Err(Failure::usage(&what));
-    }
     let mut loaded = configuration::load(order)?;
     balance::fit(&mut loaded.config, workers);
     let Loaded { mut config, places } = loaded;

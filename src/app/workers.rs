@@ -36,7 +36,7 @@ use crate::os::MioKernel;
 use crate::tls::Trust;
 
 /// Balances on `config.workers` loops until told to stop.
-pub(super) fn run(loaded: Loaded, read: Errand) -> Result<Exit, Failure> {
+pub(super) fn run(loaded: Loaded, read: Option<Errand>) -> Result<Exit, Failure> {
     let Loaded { mut config, places } = loaded;
     let workers = config.workers;
     fit(&mut config, workers).say(&config);
@@ -132,7 +132,7 @@ fn join(
 const LOOK: Span = Span::millis(20);
 
 /// Acquainted kernels; the first one hears signals.
-fn kernels(count: usize, read: Errand) -> Result<Vec<MioKernel>, Failure> {
+fn kernels(count: usize, read: Option<Errand>) -> Result<Vec<MioKernel>, Failure> {
     let mut kernels = vec![process::kernel_with_file(read)?];
     for _ in 1..count {
         kernels.push(process::kernel()?);

@@ -19,12 +19,22 @@ use crate::admin::Difference;
 use crate::admin::difference;
 use crate::admin::difference::Kind;
 use crate::base::arena::Key;
+use crate::config::LogFormat;
+use crate::config::LogPath;
 
 impl Engine {
     /// Somebody has sent HUP. One loop reads for all.
     pub(super) fn hung_up(&mut self, kernel: &mut dyn Kernel) {
         if self.hub.leads && self.ask(kernel).is_none() {
-            log::warn!("reload: {NOTHING}");
+            // The log's file is the kernel's, which has done that by now.
+            let log = &self.hub.config.access_log;
+            let is_file = log.format != LogFormat::Off && log.path != LogPath::Stdout;
+            let done = if is_file {
+                "the access log is opened again"
+            } else {
+                "nothing to do"
+            };
+            log::info!("HUP: {done}; there is no configuration file to read again");
         }
     }
 
@@ -113,8 +123,10 @@ fn report(result: &Result<Vec<Difference>, String>) {
             return log::error!("reload: nothing is different: {why}");
         }
     };
-    let changes = all.iter().filter(|one| one.kind != Kind::Unchanged).count();
-    if changes == 0 {
+    let count = |test: fn(Kind) -> bool| all.iter().filter(|one| test(one.kind)).count();
+    let waiting = count(|kind| kind == Kind::Restart);
+    let changes = count(|kind| !matches!(kind, Kind::Unchanged | Kind::Restart));
+    if changes + waiting == 0 {
         return log::info!("reload: the configuration is the same, nothing was touched");
     }
     for one in all {
@@ -125,7 +137,17 @@ fn report(result: &Result<Vec<Difference>, String>) {
             }
         }
     }
-    log::info!("reloaded: changes: {changes}");
+    let done = match changes {
+        0 => "nothing was touched".to_owned(),
+        1 => "1 change".to_owned(),
+        count => format!("{count} changes"),
+    };
+    let rest = match waiting {
+        0 => String::new(),
+        1 => "; 1 takes effect at the next start only".to_owned(),
+        count => format!("; {count} take effect at the next start only"),
+    };
+    log::info!("reloaded: {done}{rest}");
 }
 
 /// What is said to whoever asks in vain.

@@ -326,7 +326,7 @@ impl Engine {
             };
             let what = if admin { "admin interface" } else { "process" };
             let text = match kind {
-                Kind::Restart => format!("{turn} needs a restart"),
+                Kind::Restart => format!("{turn}, takes effect at the next start"),
                 Kind::Added | Kind::Removed | Kind::Changed | Kind::Unchanged => turn.to_string(),
             };
             round.note(kind, what.to_owned(), text);

@@ -32,14 +32,16 @@ impl MioKernel {
     /// From here on HUP comes as [`HungUp`](crate::engine::kernel::News::HungUp) instead of ending
     /// the process, HUP and USR1 have the file of the access log opened again, and
     /// [`reread`](crate::engine::kernel::Kernel::reread) has this done on a thread of its own, once
-    /// for each time it is called.
+    /// for each time it is called, if there is something to read.
     ///
     /// # Errors
     /// Those of [`MioKernel::watch_signals`] and `eventfd(2)`.
-    pub fn watch_file(&mut self, read: Errand) -> io::Result<()> {
+    pub fn watch_file(&mut self, read: Option<Errand>) -> io::Result<()> {
         self.watch_signals()?;
-        let waker = self.waker()?;
-        self.reader = Some(Reader::new(read, waker));
+        if let Some(read) = read {
+            let waker = self.waker()?;
+            self.reader = Some(Reader::new(read, waker));
+        }
         let registry = self.poll.registry();
         match &mut self.signals {
             Some(signals) => signals.watch_files(registry),

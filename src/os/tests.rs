@@ -188,7 +188,8 @@ fn whoever_asks_for_the_file_gets_an_answer_even_from_a_reader_that_panics() {
         assert!(number != 1, "as it was told");
         News::Reread(Err(format!("read {number}")))
     });
-    kernel.watch_file(read).unwrap();
+    assert!(!kernel.reread(), "there is nothing yet");
+    kernel.watch_file(Some(read)).unwrap();
     for expected in ["read 0", "reading it ended in a panic", "read 2"] {
         assert!(kernel.reread());
         let news = until(&mut kernel, MioKernel::news);

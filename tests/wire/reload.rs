@@ -168,7 +168,7 @@ fn what_is_different_is_said_and_nothing_else_is_touched() {
 fn what_needs_a_restart_is_named() {
     let a = Origin::saying("a");
     let text = file(&[a.url()], "", "");
-    let site = Site::start("restart", &text);
+    let mut site = Site::start("restart", &text);
     for _ in 0..2 {
         let other = text.replace("127.0.0.1:0", "127.0.0.1:1");
         let other = other.replacen("[[listener]]", "[[listener]]\n# a comment", 1);
@@ -182,8 +182,17 @@ fn what_needs_a_restart_is_named() {
             changes(&done),
             ["restart admin interface", "restart process"]
         );
-        assert_eq!(done["changes"][1]["text"], "workers 1 -> 3 needs a restart");
+        assert_eq!(
+            done["changes"][1]["text"],
+            "workers 1 -> 3, takes effect at the next start"
+        );
     }
+    let workers = format!("workers = 3\n{text}");
+    let done = site.reload(&workers);
+    assert_eq!(changes(&done), ["restart process"], "{done}");
+    assert_eq!(done["changed"], false);
+    let said = "reloaded: nothing was touched; 1 takes effect at the next start only";
+    site.admin.binary.wait_for(said);
     let answer = refused(
         &site,
         &text
@@ -270,9 +279,21 @@ fn a_bad_file_changes_nothing_and_says_where() {
 #[test]
 fn without_a_file_there_is_nothing_to_reload_and_nobody_dies() {
     let a = Origin::saying("a");
-    let mut binary = Binary::start(&[a.url()]);
+    let mut binary = Binary::start(&[&*a.url(), "--admin", "127.0.0.1:0"]);
+    let line = binary.wait_for("admin interface on http://");
+    let (_, admin) = line.rsplit_once('/').expect("an address");
+    let at = admin.parse().expect("an address");
     binary.signal("HUP");
-    binary.wait_for("there is nothing to reload");
+    let line = binary.wait_for("there is no configuration file to read again");
+    assert!(line.contains("INFO"), "{line}");
+    let admin = Admin { binary, at };
+    let metrics = admin.ask("GET", "/metrics", "");
+    let mut binary = admin.binary;
+    assert!(
+        metrics
+            .text()
+            .contains("tidegate_config_last_reload_success 1")
+    );
     assert_eq!(get(binary.address(), "/").text(), "a");
     binary.signal("TERM");
     assert_eq!(binary.exit_code(), Some(0));

@@ -29,14 +29,15 @@ use crate::tls::ClientTls;
 use crate::tls::Trust;
 
 /// Sees to it that what a configuration names is there: files of certificates, of a token, and the
-/// directory of the log. The warnings are about what is in them.
+/// directory of the log. The warnings are about what is in them, and keys that do nothing.
 pub(super) fn prepare(loaded: &Loaded) -> Result<Vec<String>, Failure> {
     let Loaded { config, places } = loaded;
     token_of(config, places)?;
     trusts(config, places)?;
     log_path(config, places)?;
-    let identities = identity::all(config, places)?;
-    Ok(identities.warnings)
+    let mut warnings = identity::all(config, places)?.warnings;
+    warnings.splice(0..0, places.idle_keys());
+    Ok(warnings)
 }
 
 /// Takes in no more clients than there are descriptors for, shared by so many loops.

@@ -4,6 +4,8 @@
 use std::thread;
 
 use super::balance;
+use super::circle;
+use super::configuration::Loaded;
 use super::process;
 use crate::base::time::Span;
 use crate::config::Address;
@@ -44,6 +46,7 @@ impl Machine {
 /// Everything that is odd.
 pub(super) fn all(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
     let mut found = process_wide(config, machine);
+    found.extend(circle::all(config));
     for (at, pool) in config.pools.iter().enumerate() {
         let served = config.listeners.iter().any(|listener| listener.pool == at);
         let unserved = (
@@ -65,6 +68,19 @@ pub(super) fn all(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
     }
     let listeners = config.listeners.iter().enumerate();
     found.extend(listeners.filter_map(|(at, listener)| of_listener(at, listener)));
+    found
+}
+
+/// What is so odd that the log is told at every start and reload: keys that do nothing, and circles.
+pub(super) fn grave(loaded: &Loaded) -> Vec<String> {
+    let Loaded { config, places } = loaded;
+    let mut found = places.idle_keys();
+    let circles = circle::all(config);
+    found.extend(
+        circles
+            .iter()
+            .map(|one| places.remark(&one.path, "", &one.words)),
+    );
     found
 }
 

@@ -6,6 +6,7 @@
 mod arguments;
 mod balance;
 mod check;
+mod circle;
 mod configuration;
 mod ctl;
 pub mod demo;
@@ -79,6 +80,10 @@ fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
             let config = &mut loaded.config;
             config.log_level = level.map_or(config.log_level, logging::word);
             logging::start(level.unwrap_or_else(|| logging::level(config.log_level)));
+            for line in lint::grave(&loaded) {
+                log::warn!("{line}");
+            }
+            let config = &loaded.config;
             let read = reload::reader(order.clone(), level, config);
             match config.workers {
                 0 | 1 => balance::run(loaded, read),

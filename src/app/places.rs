@@ -81,6 +81,18 @@ impl Places {
         }
     }
 
+    /// The keys of the file that do nothing in this version, each behind its place.
+    pub(super) fn idle_keys(&self) -> Vec<String> {
+        let Some(Source { name, text }) = &self.file else {
+            return Vec::new();
+        };
+        let said = |(at, words): (usize, String)| {
+            let spot = Spot::new(at, name, text);
+            format!("{}: {words}", spot.place())
+        };
+        file::idle_keys(text).into_iter().map(said).collect()
+    }
+
     /// Where the file names the listeners and pools, by their positions.
     pub(super) fn spots(&self, config: &Config) -> [Vec<Option<Spot>>; 2] {
         let listeners = 0..config.listeners.len();

@@ -17,6 +17,7 @@ use super::configuration;
 use super::configuration::Loaded;
 use super::exit::Failure;
 use super::identity;
+use super::lint;
 use super::logging;
 use crate::config::Backend;
 use crate::config::Config;
@@ -46,8 +47,12 @@ pub(super) fn reader(order: Order, level: Option<LevelFilter>, config: &Config) 
 fn plan(order: &Order, level: Option<LevelFilter>, workers: usize) -> Result<Plan, Failure> {
     let mut loaded = configuration::load(order)?;
     balance::fit(&mut loaded.config, workers);
+    let warnings = lint::grave(&loaded);
     let Loaded { mut config, places } = loaded;
     config.log_level = level.map_or(config.log_level, logging::word);
+    for line in warnings {
+        log::warn!("{line}");
+    }
     Ok(Plan {
         token: balance::token_of(&config, &places)?,
         trust: balance::trusts(&config, &places)?,

@@ -165,6 +165,31 @@ fn check_says_what_would_happen() {
 }
 
 #[test]
+fn what_does_nothing_or_goes_in_circles_is_said_by_check_and_at_the_start() {
+    let text = |port: u16| {
+        format!(
+            "[[listener]]\nlisten = \"127.0.0.1:{port}\"\n[pool.app]\n\
+             backends = [\"http://127.0.0.1:8000\", \"http://127.0.0.1:2\"]\n\
+             queue = {{ size = 1000 }}\n"
+        )
+    };
+    let file = File::new("idle", text(8000));
+    let outcome = run(&["--config", file.path(), "--check"]);
+    assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
+    for said in [
+        ".toml:4:13: pool app: backend http://127.0.0.1:8000 is listener web",
+        ".toml:5:1: pool app: queue does nothing: ",
+    ] {
+        assert!(outcome.stdout.contains(said), "{said} in {outcome:?}");
+    }
+    file.write(text(0));
+    let mut binary = Binary::start_with_file(file.path());
+    assert!(binary.has_said(":5:1: pool app: queue does nothing"));
+    binary.signal("HUP");
+    binary.wait_for(":5:1: pool app: queue does nothing");
+}
+
+#[test]
 fn what_is_printed_is_a_file_of_the_same_meaning() {
     let arguments = [
         "-l",

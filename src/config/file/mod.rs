@@ -4,6 +4,7 @@
 //! not in this version, unless it says what is true without it. Called by `app`, which reads the
 //! file and knows the environment.
 
+mod absent;
 mod access_log;
 mod flaw;
 mod listener;
@@ -26,6 +27,7 @@ use super::text;
 use node::Node;
 use node::Section;
 
+pub use absent::idle_keys;
 pub use flaw::Flaw;
 pub use place::Key;
 pub use place::place;

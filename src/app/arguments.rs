@@ -1,6 +1,8 @@
 //! From the command line to a [`Command`]: which options there are, whose they are, and what was
 //! probably meant by those there are not.
 
+pub(super) mod options;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -9,6 +11,7 @@ use log::LevelFilter;
 use super::ctl;
 use super::demo;
 use super::explain;
+use super::help;
 use super::origin;
 use super::settings::Settings;
 use crate::admin::explain::Question;
@@ -17,6 +20,13 @@ use crate::config::Config;
 use crate::config::text;
 use crate::config::text::Complaint;
 use crate::config::words::closest;
+
+use options::Known;
+use options::Task;
+use options::WORDS;
+use options::find;
+use options::names;
+use options::of;
 
 /// What the program shall do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +41,8 @@ pub(super) enum Command {
     Ctl(ctl::Options),
     /// Explain what would become of a request.
     Explain(Order, Box<Question>),
-    /// Explain the command line.
-    Help,
+    /// Explain the command line, in these words.
+    Help(String),
     /// Say which version this is.
     Version,
 }
@@ -85,7 +95,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Lin
                 .ok_or_else(|| unknown(&format!("-{letter}"), draft.task))?,
         };
         match known.long {
-            "help" => return Ok(draft.closed(Command::Help)),
+            "help" => return Ok(draft.closed(Command::Help(draft.help()))),
             "version" => return Ok(draft.closed(Command::Version)),
             _ => {}
         }
@@ -104,119 +114,6 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Lin
     draft.finish()
 }
 
-/// An option.
-#[derive(Debug, PartialEq, Eq)]
-struct Known {
-    short: Option<char>,
-    long: &'static str,
-    /// What its value is called; empty if it takes none.
-    value: &'static str,
-    tasks: &'static [Task],
-}
-
-/// The things the program can do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Task {
-    #[default]
-    Balance,
-    Demo,
-    Origin,
-    Ctl,
-    Explain,
-}
-
-impl Task {
-    const fn invocation(self) -> &'static str {
-        match self {
-            Self::Balance => "tidegate",
-            Self::Demo => "tidegate demo",
-            Self::Origin => "tidegate origin",
-            Self::Ctl => "tidegate ctl",
-            Self::Explain => "tidegate explain",
-        }
-    }
-}
-
-const fn known(
-    short: Option<char>,
-    long: &'static str,
-    value: &'static str,
-    tasks: &'static [Task],
-) -> Known {
-    Known {
-        short,
-        long,
-        value,
-        tasks,
-    }
-}
-
-const BALANCE: &[Task] = &[Task::Balance, Task::Explain];
-const DEEDS: &[Task] = &[Task::Balance];
-const ORIGIN: &[Task] = &[Task::Origin];
-const DEMO: &[Task] = &[Task::Demo];
-const CTL: &[Task] = &[Task::Ctl];
-const ALL: &[Task] = &[
-    Task::Balance,
-    Task::Demo,
-    Task::Origin,
-    Task::Ctl,
-    Task::Explain,
-];
-
-const OPTIONS: &[Known] = &[
-    known(
-        Some('l'),
-        "listen",
-        "ADDR",
-        &[Task::Balance, Task::Explain, Task::Origin],
-    ),
-    known(Some('m'), "mode", "http|tcp", BALANCE),
-    known(
-        Some('a'),
-        "admin",
-        "ADDR",
-        &[Task::Balance, Task::Demo, Task::Explain, Task::Ctl],
-    ),
-    known(None, "from", "IP", &[Task::Explain, Task::Ctl]),
-    known(None, "token-file", "FILE", CTL),
-    known(None, "wait", "DUR", CTL),
-    known(Some('c'), "config", "FILE", BALANCE),
-    known(None, "check", "", DEEDS),
-    known(None, "print-config", "", DEEDS),
-    known(None, "probe", "tcp|off", BALANCE),
-    known(None, "interval", "DUR", BALANCE),
-    known(None, "rise", "N", BALANCE),
-    known(Some('w'), "workers", "N|auto", BALANCE),
-    known(None, "fall", "N", BALANCE),
-    known(None, "timeout-connect", "DUR", BALANCE),
-    known(None, "timeout-response", "DUR", BALANCE),
-    known(None, "tls-cert", "FILE", BALANCE),
-    known(None, "tls-key", "FILE", BALANCE),
-    known(None, "upstream-ca", "FILE", BALANCE),
-    known(None, "insecure-upstream", "", BALANCE),
-    known(None, "access-log", "FORMAT[:FILE]", BALANCE),
-    known(None, "for", "DUR", DEMO),
-    known(None, "headless", "", DEMO),
-    known(None, "name", "NAME", ORIGIN),
-    known(None, "size", "SIZE", ORIGIN),
-    known(None, "delay", "DUR", ORIGIN),
-    known(None, "status", "CODE", ORIGIN),
-    known(Some('v'), "verbose", "", ALL),
-    known(Some('q'), "quiet", "", ALL),
-    known(None, "log-level", "LEVEL", ALL),
-    known(Some('V'), "version", "", ALL),
-    known(Some('h'), "help", "", ALL),
-];
-
-/// Words in the place of a backend that choose another task.
-const WORDS: &[(&str, Task)] = &[
-    ("demo", Task::Demo),
-    ("origin", Task::Origin),
-    ("ctl", Task::Ctl),
-    ("explain", Task::Explain),
-];
-
 /// A demo has no token, so nobody else may reach its dashboard.
 fn demo_is_local(options: &demo::Options) -> Result<(), Complaint> {
     match &options.admin {
@@ -232,10 +129,6 @@ fn demo_is_local(options: &demo::Options) -> Result<(), Complaint> {
 /// Shorter demos have no time to show anything.
 const DEMO_MIN: Span = Span::seconds(1);
 
-fn find(test: impl Fn(&Known) -> bool) -> Option<&'static Known> {
-    OPTIONS.iter().find(|known| test(known))
-}
-
 /// What the arguments read so far come to.
 #[derive(Debug, Default)]
 struct Draft {
@@ -243,6 +136,8 @@ struct Draft {
     seen: Vec<&'static Known>,
     settings: Settings,
     file: Option<PathBuf>,
+    /// What it means depends on the task.
+    admin: Option<String>,
     deed: Deed,
     demo: demo::Options,
     origin: origin::Options,
@@ -254,6 +149,13 @@ struct Draft {
 }
 
 impl Draft {
+    fn help(&self) -> String {
+        match self.task {
+            Task::Ctl => ctl::help::text(&self.ctl.words),
+            Task::Balance | Task::Demo | Task::Origin | Task::Explain => help::TEXT.to_owned(),
+        }
+    }
+
     fn word(&mut self, word: String) -> Result<(), Complaint> {
         if self.task == Task::Ctl {
             self.ctl.words.push(word);
@@ -301,6 +203,7 @@ impl Draft {
             "wait" => self.ctl.wait = Some(text::duration(value)?),
             "from" => self.explain.from = Some(text::address(value)?),
             "log-level" => self.level = Some(level(value)?),
+            "admin" => self.admin = Some(value.to_owned()),
             _ => self.settings.option(name, value)?,
         }
         Ok(())
@@ -317,6 +220,14 @@ impl Draft {
                 instead,
             ));
         }
+        if let Some(value) = self.admin.take() {
+            let read = if self.task == Task::Ctl {
+                ctl::Target::read(&value).map(|target| self.ctl.admin = Some(target))
+            } else {
+                self.settings.option("admin", &value)
+            };
+            read.map_err(|complaint| complaint.under("--admin"))?;
+        }
         let command = match self.task {
             Task::Balance => Command::Balance(self.balance()?),
             Task::Demo => {
@@ -325,7 +236,6 @@ impl Draft {
                 Command::Demo(self.demo.clone())
             }
             Task::Ctl => {
-                self.ctl.admin = self.settings.admin().cloned();
                 self.ctl.from = self.explain.from;
                 self.ctl.check()?;
                 Command::Ctl(self.ctl.clone())
@@ -344,13 +254,7 @@ impl Draft {
 
     fn balance(&mut self) -> Result<Order, Complaint> {
         for word in &self.settings.backends {
-            let meant = closest(word, WORDS.iter().map(|(name, _)| *name));
-            if let Some(meant) = meant.filter(|_| !word.contains([':', '.'])) {
-                let instead = if meant == word {
-                    "put it first, without backends".to_owned()
-                } else {
-                    format!("did you mean {meant}?")
-                };
+            if let Some(instead) = command(word) {
                 return Err(Complaint::new("not a backend", word, instead));
             }
         }
@@ -445,22 +349,34 @@ fn misfit(error: lexopt::Error) -> Complaint {
 }
 
 fn unknown(option: &str, task: Task) -> Complaint {
-    let mine = OPTIONS.iter().filter(|known| known.tasks.contains(&task));
     let meant = option
         .strip_prefix("--")
-        .and_then(|name| closest(name, mine.map(|known| known.long)));
+        .and_then(|name| closest(name, of(task).map(|known| known.long)));
+    let help = match task {
+        Task::Ctl => "tidegate ctl --help",
+        Task::Balance | Task::Demo | Task::Origin | Task::Explain => "tidegate --help",
+    };
     let instead = meant.map_or_else(
-        || "tidegate --help lists all there are".to_owned(),
+        || format!("{help} lists all there are"),
         |meant| format!("did you mean --{meant}?"),
     );
     Complaint::new("unknown option", option, instead)
 }
 
-/// The options of a task, in words.
-fn names(task: Task) -> String {
-    let mine = OPTIONS.iter().filter(|known| known.tasks.contains(&task));
-    let names: Vec<String> = mine.map(|known| format!("--{}", known.long)).collect();
-    names.join(", ")
+/// What was meant by a word in the place of a backend: a command, or one of ctl's.
+fn command(word: &str) -> Option<String> {
+    if word.contains([':', '.']) {
+        return None;
+    }
+    if let Some(meant) = closest(word, WORDS.iter().map(|(name, _)| *name)) {
+        return Some(if meant == word {
+            "put it first, without backends".to_owned()
+        } else {
+            format!("did you mean tidegate {meant}?")
+        });
+    }
+    let meant = closest(word, ctl::verbs())?;
+    Some(format!("did you mean tidegate ctl {meant}?"))
 }
 
 #[cfg(test)]

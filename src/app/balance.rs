@@ -5,11 +5,11 @@ use std::hash::Hasher;
 use std::hash::RandomState;
 use std::path::Path;
 
-use super::configuration::Loaded;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::identity;
 use super::places;
+use super::places::Loaded;
 use super::places::Places;
 use crate::config::Address;
 use crate::config::Admin;

@@ -1,8 +1,8 @@
 //! What `--check` says: in plain words what a configuration would do, and what is odd about it.
 
-use super::configuration::Loaded;
 use super::lint;
 use super::lint::Machine;
+use super::places::Loaded;
 use crate::base::time::Span;
 use crate::config::ClientTimeouts;
 use crate::config::Config;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
-use super::lint::Warning;
+use super::places::Warning;
 use crate::config::Address;
 use crate::config::Backend;
 use crate::config::Config;

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::arguments::Order;
 use super::exit::Failure;
 use super::places;
+use super::places::Loaded;
 use super::places::Places;
 use super::places::Source;
 use crate::config::Config;
@@ -13,13 +14,6 @@ use crate::config::file;
 use crate::config::file::Flaw;
 use crate::config::file::Spot;
 use crate::config::text::Complaint;
-
-/// A configuration, and where its parts were said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Loaded {
-    pub(super) config: Config,
-    pub(super) places: Places,
-}
 
 /// The configuration that an order comes to.
 ///

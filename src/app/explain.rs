@@ -8,9 +8,9 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::configuration::Loaded;
 use super::exit::Exit;
 use super::exit::Failure;
+use super::places::Loaded;
 use crate::admin::explain;
 use crate::admin::explain::Question;
 use crate::config::text::Complaint;

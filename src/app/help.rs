@@ -9,12 +9,10 @@ tidegate balances HTTP/1.1 requests or TCP connections over servers.
                                            one process; servers die, clients see nothing
   tidegate origin [--listen 127.0.0.1:9001] [--name A] [--size 1KiB] [--delay 5ms]
                   [--status 200]           a small, fast test server
-  tidegate ctl [--admin ADDR] [--token-file FILE] [--wait DUR] status|top|reload
-  tidegate ctl … add URL|remove ID|drain ID|enable ID|disable ID|weight ID N
-                                           talks to a running one
+  tidegate ctl [--admin ADDR] COMMAND      talks to a running one: status, top, add,
+                                           remove, drain …; see tidegate ctl --help
   tidegate explain [OPTIONS] METHOD URL [BACKEND]... [--from IP]
-                                           why a request would go where it would go;
-                                           tidegate ctl explain … asks one that runs
+                                           why a request would go where it would go
 
 BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
           host:port          (http://, or tcp:// with --mode tcp); http://a:1,weight=3
@@ -57,6 +55,35 @@ Examples:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::arguments::options::OPTIONS;
+    use crate::app::arguments::options::Task;
+    use crate::app::ctl;
+
+    #[test]
+    fn it_has_every_option_that_there_is_and_no_other() {
+        let has = |text: &str, option: &str| {
+            let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+            words.any(|word| word == option)
+        };
+        let ctl = ctl::help::text(&[]);
+        for known in OPTIONS {
+            let long = format!("--{}", known.long);
+            let is_ctl = known.tasks.contains(&Task::Ctl) && known.long != "version";
+            let is_common = ["verbose", "quiet", "log-level"].contains(&known.long);
+            assert!(!is_ctl || is_common || has(&ctl, &long), "{long}");
+            if known.tasks != [Task::Ctl] {
+                let short = known.short.map(|letter| format!("-{letter}"));
+                let either = has(TEXT, &long) || short.is_some_and(|short| has(TEXT, &short));
+                assert!(either, "{long}");
+            }
+        }
+        let words = [TEXT, &ctl].join("\n");
+        for word in words.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
+            if let Some(name) = word.strip_prefix("--") {
+                assert!(OPTIONS.iter().any(|known| known.long == name), "{word}");
+            }
+        }
+    }
 
     #[test]
     fn it_fits_a_screen_and_ends_with_examples() {

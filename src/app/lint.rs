@@ -5,7 +5,8 @@ use std::thread;
 
 use super::balance;
 use super::circle;
-use super::configuration::Loaded;
+use super::places::Loaded;
+use super::places::Warning;
 use super::process;
 use crate::base::time::Span;
 use crate::config::Address;
@@ -14,15 +15,6 @@ use crate::config::Listener;
 use crate::config::Pool;
 use crate::config::Probe;
 use crate::config::file::Key;
-
-/// Something odd.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Warning<'a> {
-    /// Where it is said.
-    pub(super) path: Vec<Key<'a>>,
-    /// What it is, and what to write instead.
-    pub(super) words: String,
-}
 
 /// What the machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +63,8 @@ pub(super) fn all(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
     found
 }
 
-/// What is so odd that the log is told at every start and reload: keys that do nothing, and circles.
+/// What is so odd that the log is told at every start and reload: keys that do nothing, and
+/// circles.
 pub(super) fn grave(loaded: &Loaded) -> Vec<String> {
     let Loaded { config, places } = loaded;
     let mut found = places.idle_keys();

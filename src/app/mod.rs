@@ -67,7 +67,7 @@ fn obey(line: Line) -> Result<Exit, Failure> {
         Command::Origin(options) => serve(options),
         Command::Ctl(options) => ctl::run(&options),
         Command::Explain(order, question) => explain::run(&question, &configuration::load(&order)?),
-        Command::Help => Ok(say(help::TEXT)),
+        Command::Help(text) => Ok(say(&text)),
         Command::Version => Ok(say(concat!("tidegate ", env!("CARGO_PKG_VERSION"), "\n"))),
     }
 }

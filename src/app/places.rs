@@ -26,6 +26,22 @@ pub(super) struct Source {
     pub(super) text: String,
 }
 
+/// A configuration, and where its parts were said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Loaded {
+    pub(super) config: Config,
+    pub(super) places: Places,
+}
+
+/// Something odd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Warning<'a> {
+    /// Where it is said.
+    pub(super) path: Vec<Key<'a>>,
+    /// What it is, and what to write instead.
+    pub(super) words: String,
+}
+
 impl Source {
     /// What these keys lead to, or as far as they lead; `None` if they lead nowhere.
     fn spot(&self, path: &[Key<'_>]) -> Option<Spot> {

@@ -149,9 +149,14 @@ fn a_file_comes_first_and_the_line_on_top() {
 #[test]
 fn help_and_version_win_over_what_follows() {
     for (words, command) in [
-        ("-h", Command::Help),
-        ("--help --nonsense", Command::Help),
-        ("demo --help", Command::Help),
+        ("-h", Command::Help(help::TEXT.to_owned())),
+        ("--help --nonsense", Command::Help(help::TEXT.to_owned())),
+        ("demo --help", Command::Help(help::TEXT.to_owned())),
+        ("ctl --help", Command::Help(ctl::help::text(&[]))),
+        (
+            "ctl drain app-1 -h",
+            Command::Help(ctl::help::text(&["drain".to_owned()])),
+        ),
         ("-V", Command::Version),
         ("a:1 --version", Command::Version),
     ] {
@@ -244,8 +249,32 @@ fn every_complaint_in_full() {
             "not a log level: --log-level loud; write error, warn, info, debug or trace",
         ),
         ("a", "a backend without a port: a; add one, like a:9001"),
-        ("dmeo", "not a backend: dmeo; did you mean demo?"),
-        ("orign", "not a backend: orign; did you mean origin?"),
+        ("dmeo", "not a backend: dmeo; did you mean tidegate demo?"),
+        (
+            "orign",
+            "not a backend: orign; did you mean tidegate origin?",
+        ),
+        (
+            "satus",
+            "not a backend: satus; did you mean tidegate ctl status?",
+        ),
+        (
+            "drain app-1",
+            "not a backend: drain; did you mean tidegate ctl drain?",
+        ),
+        (
+            "ctl stauts",
+            "not a command of ctl: stauts; did you mean status?",
+        ),
+        (
+            "ctl --amdin a status",
+            "unknown option: --amdin; did you mean --admin?",
+        ),
+        (
+            "ctl --admin a status",
+            "not an admin interface: --admin a; write 127.0.0.1:9900, \
+             http://127.0.0.1:9900/ or unix:/path",
+        ),
         (
             "a:1 demo",
             "not a backend: demo; put it first, without backends",

@@ -1,7 +1,9 @@
 //! `tidegate ctl`: talks to a running balancer through its admin interface.
 
 mod client;
+pub(super) mod help;
 mod table;
+mod target;
 
 use std::io;
 use std::io::Write;
@@ -15,17 +17,18 @@ use super::exit::Failure;
 use super::explain;
 use crate::admin::explain::Question;
 use crate::base::time::Span;
-use crate::config::Address;
 use crate::config::Admin;
 use crate::config::text::Complaint;
 use crate::config::words::closest;
 use client::Client;
 
+pub(super) use target::Target;
+
 /// What shall be done, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Options {
     /// Where the admin interface is, if not where it usually is.
-    pub(super) admin: Option<Address>,
+    pub(super) admin: Option<Target>,
     /// A file with its token.
     pub(super) token_file: Option<PathBuf>,
     /// How long to wait for what is under way.
@@ -47,7 +50,7 @@ impl Options {
             return Err(Complaint::new("no command", "tidegate ctl", instead));
         };
         let Some((_, shape, least, most)) = VERBS.iter().find(|(name, ..)| name == verb) else {
-            let meant = closest(verb, VERBS.iter().map(|(name, ..)| *name));
+            let meant = closest(verb, verbs());
             let instead = meant.map_or_else(
                 || format!("write one of {}", names()),
                 |meant| format!("did you mean {meant}?"),
@@ -95,10 +98,13 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
         Some(path) => Some(super::balance::token(path).map_err(|why| Failure::usage(&why))?),
         None => None,
     };
-    let client = Client::new(
-        options.admin.clone().unwrap_or_else(Admin::usual_address),
-        token,
-    );
+    let usual = || Target::Address(Admin::usual_address());
+    let target = options.admin.clone().unwrap_or_else(usual);
+    let address = target.address().map_err(|error| {
+        let advice = "check its spelling, or write an address";
+        Failure::run_time(&format!("{target}: {error}; {advice}"))
+    })?;
+    let client = Client::new(address, token);
     let words: Vec<&str> = options.words.iter().map(String::as_str).collect();
     let wait = |name: &str| {
         let span = options.wait.map(|span| format!("?{name}={span}"));
@@ -265,8 +271,12 @@ fn say(text: &str) {
 }
 
 fn names() -> String {
-    let names: Vec<&str> = VERBS.iter().map(|(name, ..)| *name).collect();
-    names.join(", ")
+    verbs().collect::<Vec<_>>().join(", ")
+}
+
+/// The names of all commands.
+pub(super) fn verbs() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().map(|(name, ..)| *name)
 }
 
 /// Every command: its words, and how many there are at least and at most. The pool may be left

@@ -1,5 +1,6 @@
-//! Keys that may be written and do nothing in this version: the feature that they tune is not there,
-//! so that even their default is not true. What says that a feature is off is true, and not here.
+//! Keys that may be written and do nothing in this version: the feature that they tune is not
+//! there, so that even their default is not true. What says that a feature is off is true, and not
+//! here.
 
 use toml::Spanned;
 use toml::de::DeTable;

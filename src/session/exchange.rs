@@ -383,6 +383,13 @@ impl Exchange {
         Some(Asked { head, bytes, id })
     }
 
+    /// What a request asks for that was refused just now, although its head is sound.
+    pub(super) fn refused_head(&self) -> Option<Asked<'_>> {
+        let (head, bytes) = &**self.aside.as_ref()?.refused_head.as_ref()?;
+        let id = head.id(bytes).filter(|_| self.trusted);
+        Some(Asked { head, bytes, id })
+    }
+
     /// True while there is no memory for a request that may come.
     pub(super) const fn lacks_memory(&self) -> bool {
         self.request.is_none() && self.vacant.is_none()

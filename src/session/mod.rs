@@ -316,6 +316,15 @@ impl Session {
         }
     }
 
+    /// The request that was refused just now, if its head is sound: it was too much, not wrong.
+    #[must_use]
+    pub fn refused_head(&self) -> Option<Asked<'_>> {
+        match self {
+            Self::Exchange(exchange) => exchange.refused_head(),
+            Self::Tunnel(_) => None,
+        }
+    }
+
     /// How many bytes were thrown away with a request that was refused just now.
     #[must_use]
     pub fn refused_bytes(&self) -> usize {

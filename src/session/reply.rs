@@ -18,10 +18,14 @@ use super::step::Undialled;
 use crate::base::Fault;
 use crate::base::planted::Bug;
 use crate::base::planted::planted;
+use crate::http::Framing;
+use crate::http::Kind;
+use crate::http::Reason;
 use crate::http::Reject;
 use crate::http::Version;
 use crate::http::emit;
 use crate::http::head::Method;
+use crate::http::head::RequestHead;
 
 /// Seconds after which a client may try again when nobody is up: the probes' interval.
 const RETRY_AFTER_SECONDS: u32 = 2;
@@ -30,6 +34,43 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 const LINE_SHOWN: usize = 1024;
 
 impl Exchange {
+    /// What cannot be known of a head before it is read.
+    pub(super) fn bounded(&self, head: &RequestHead) -> Result<(), Reject> {
+        if usize::from(head.fields) > self.policy.headers {
+            return Err(Kind::Request.reject(Reason::TooManyHeaders));
+        }
+        match head.framing {
+            Framing::Length(length) if length > self.policy.body => {
+                Err(Kind::Request.reject(Reason::BodyTooLarge))
+            }
+            Framing::None | Framing::UntilClose | Framing::Length(_) | Framing::Chunked => Ok(()),
+        }
+    }
+
+    /// Refuses a request whose head is sound: what it says is told of it.
+    pub(super) fn turn_away(
+        &mut self,
+        reject: Reject,
+        head: RequestHead,
+        length: usize,
+        scratch: &mut Vec<u8>,
+    ) {
+        let bytes = self
+            .up
+            .unjudged()
+            .get(..length)
+            .unwrap_or_default()
+            .to_vec();
+        let method = head.method;
+        self.refuse(reject, scratch);
+        if let Some(account) = &mut self.account {
+            account.method = method;
+        }
+        if let Some(aside) = &mut self.aside {
+            aside.refused_head = Some(Box::new((head, bytes)));
+        }
+    }
+
     /// The request is refused: it and everything behind it are not looked at again.
     pub(super) fn refuse(&mut self, reject: Reject, scratch: &mut Vec<u8>) {
         self.life = Life::Last;

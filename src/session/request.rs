@@ -113,28 +113,16 @@ impl Exchange {
                 self.up.skip(lead);
                 let length = end - lead;
                 let id = self.policy.id_field();
-                head::request_with_id(&self.up.unjudged()[..length], id)
-                    .and_then(|head| self.bounded(head))
-                    .map(|head| (head, length))
+                head::request_with_id(&self.up.unjudged()[..length], id).map(|head| (head, length))
             }
             Err(reject) => Err(reject),
         };
         match judged {
-            Ok((head, length)) => self.begin(head, length),
+            Ok((head, length)) => match self.bounded(&head) {
+                Ok(()) => self.begin(head, length),
+                Err(reject) => self.turn_away(reject, head, length, scratch),
+            },
             Err(reject) => self.refuse(reject, scratch),
-        }
-    }
-
-    /// What cannot be known of a head before it is read.
-    fn bounded(&self, head: head::RequestHead) -> Result<head::RequestHead, Reject> {
-        if usize::from(head.fields) > self.policy.headers {
-            return Err(Kind::Request.reject(Reason::TooManyHeaders));
-        }
-        match head.framing {
-            Framing::Length(length) if length > self.policy.body => {
-                Err(Kind::Request.reject(Reason::BodyTooLarge))
-            }
-            Framing::None | Framing::UntilClose | Framing::Length(_) | Framing::Chunked => Ok(head),
         }
     }
 

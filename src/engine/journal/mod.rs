@@ -125,7 +125,12 @@ pub(super) fn incident(incident: Incident, slot: &mut Slot, hub: &mut Hub) {
     let depth = hub.journal.depth();
     let note = slot.note.get_or_insert_with(|| hub.journal.fresh_note());
     note.incident = Some(incident);
-    if note.asked.is_none() && depth != Depth::Brief {
+    if note.asked.is_some() {
+        return;
+    }
+    if let Some(Asked { head, bytes, id }) = slot.session.refused_head() {
+        note.portray(head, bytes, id.unwrap_or_default(), depth);
+    } else if depth != Depth::Brief {
         note.portray_refused(slot.session.refused_line());
     }
 }

@@ -80,6 +80,33 @@ impl Filter {
         })
     }
 
+    /// Sees to it that the pool, and that of the backend, is one of these.
+    ///
+    /// # Errors
+    /// The answer that says which there are.
+    pub fn check(&self, pools: &[&str]) -> Result<(), Answer> {
+        if let Some(pool) = self.pool.as_deref().filter(|pool| !pools.contains(pool)) {
+            let known = pools.join(", ");
+            let detail = format!("pool={pool:?}: there is none of that name; known here: {known}");
+            return Err(Answer::problem(400, &detail));
+        }
+        let named = |id: &str| {
+            let split = id.rsplit_once('-');
+            split.is_some_and(|(pool, number)| {
+                pools.contains(&pool) && number.parse::<u32>().is_ok()
+            })
+        };
+        match self.backend.as_deref().filter(|id| !named(id)) {
+            None => Ok(()),
+            Some(id) => {
+                let like: Vec<String> = pools.iter().map(|pool| format!("{pool}-1")).collect();
+                let like = like.join(", ");
+                let detail = format!("backend={id:?}: write the id of one, like {like}");
+                Err(Answer::problem(400, &detail))
+            }
+        }
+    }
+
     /// Whether that is to be listed.
     #[must_use]
     pub fn admits(&self, sight: &Sight<'_>) -> bool {

@@ -17,6 +17,7 @@ use crate::base::Caller;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::config::LogLevel;
+use crate::config::Probe;
 use crate::peers::Peer;
 use crate::peers::PeerId;
 use crate::peers::PoolId;
@@ -256,7 +257,8 @@ fn pool(id: PoolId, hub: &Hub, clock: &Clock) -> report::Pool {
 
 fn backend(id: PeerId, hub: &Hub, clock: &Clock) -> Option<report::Backend> {
     let peer = hub.peers.get(id)?;
-    let (state, reason) = state(peer);
+    let is_watched = hub.rules(peer.pool).health.probe != Probe::Off;
+    let (state, reason) = state(peer, is_watched);
     let counts = &peer.counts;
     Some(report::Backend {
         id: hub.peer_name(id),
@@ -290,11 +292,12 @@ fn backend(id: PeerId, hub: &Hub, clock: &Clock) -> Option<report::Backend> {
     })
 }
 
-fn state(peer: &Peer) -> (State, String) {
+fn state(peer: &Peer, is_watched: bool) -> (State, String) {
     let (state, reason) = match peer.standing {
         Standing::Leaving(_) => (State::Drain, "being removed"),
         Standing::Draining => (State::Drain, "by an operator"),
         Standing::Disabled => (State::Disabled, "by an operator"),
+        Standing::Enabled if peer.health.up && !is_watched => (State::Up, "not probed"),
         Standing::Enabled if peer.health.up => (State::Up, ""),
         Standing::Enabled => {
             let fault = peer.health.fault;

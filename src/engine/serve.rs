@@ -1,8 +1,10 @@
 //! Does what a request to the admin interface asks for, and finds the answer.
 
+use super::change::filter;
 use super::figures::Found;
 use super::figures::PATIENCE;
 use super::figures::Wish;
+use super::hub::Hub;
 use super::kernel::Kernel;
 use super::kernel::Word;
 use super::office::Patience;
@@ -27,7 +29,11 @@ use crate::admin::metrics;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::base::time::Span;
+use crate::config::Config;
+use crate::config::LogLevel;
+use crate::config::Mode;
 use crate::config::print;
+use crate::config::url;
 use crate::peers::PeerId;
 use crate::peers::PoolId;
 
@@ -36,7 +42,8 @@ impl Engine {
     pub(super) fn serve(&mut self, key: Key, request: &Request, kernel: &mut dyn Kernel) {
         let hub = &self.hub;
         let mode = |pool: &str| Some(hub.rules(hub.pool_named(pool).ok()?).mode);
-        let answer = match admin::route(request, hub.drain.span, &mode) {
+        let routed = admin::route(request, hub.drain.span, &mode);
+        let answer = match routed.and_then(|command| hub.known(command)) {
             Err(answer) => Some(answer),
             Ok(Command::Events) => {
                 self.listen_to_events(key, kernel);
@@ -98,7 +105,7 @@ impl Engine {
             }
             Command::Changes(filter) => Answer::json(200, &self.changes(filter.limit, kernel)),
             Command::Config => {
-                let text = print::print(&self.hub.config);
+                let text = print::print(&self.hub.config_now());
                 Answer::new(200, "application/toml", text)
             }
             Command::Explain(question) => self.explain(question, kernel),
@@ -248,6 +255,45 @@ fn wish(command: &Command) -> Option<Wish> {
         | Command::Events
         | Command::Change(..)
         | Command::Reload => None,
+    }
+}
+
+impl Hub {
+    /// The command, if the pools that it speaks of have ever been there.
+    fn known(&self, command: Command) -> Result<Command, Answer> {
+        if let Command::Requests(filter) | Command::Connections(filter) = &command {
+            let pools: Vec<&str> = self.rules.iter().map(|one| one.name.as_str()).collect();
+            filter.check(&pools)?;
+        }
+        Ok(command)
+    }
+
+    /// The configuration, with what was changed since through the admin interface: backends,
+    /// their weights, and the log level. Who is drained or disabled is no part of it.
+    fn config_now(&self) -> Config {
+        let mut config = Config::clone(&self.config);
+        let level = log::max_level();
+        let mut levels = LogLevel::ALL.into_iter();
+        if let Some(level) = levels.find(|one| filter(*one) == level) {
+            config.log_level = level;
+        }
+        for pool in &mut config.pools {
+            let Some(at) = self.rules.iter().position(|one| one.name == pool.name) else {
+                continue;
+            };
+            let mode = self.rules.get(at).map_or(Mode::Http, |rules| rules.mode);
+            let peers = self.peers.of(PoolId(at)).iter();
+            let peers = peers.filter_map(|id| self.peers.get(*id));
+            pool.backends = peers
+                .filter(|peer| !peer.is_leaving())
+                .filter_map(|peer| {
+                    let mut backend = url::backend(&peer.name, mode, None).ok()?;
+                    backend.weight = peer.weight;
+                    Some(backend)
+                })
+                .collect();
+        }
+        config
     }
 }
 

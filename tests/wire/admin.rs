@@ -141,17 +141,41 @@ fn every_route_answers_what_it_is_for() {
     );
     // There is no file.
     assert_eq!(admin.status("POST", "/api/v1/reload", ""), 422);
+    for (query, allowed) in [
+        ("requests?pool=nope", "known here: app"),
+        ("requests?backend=app", "app-1"),
+        ("connections?backend=nope-1", "app-1"),
+        ("requests?statsu=502", "did you mean \\\"status\\\"?"),
+        (
+            "connections?end=SC",
+            "known here: limit, pool, backend, client",
+        ),
+    ] {
+        let answer = admin.ask("GET", &format!("/api/v1/{query}"), "");
+        assert_eq!(answer.status(), 400, "{query}");
+        assert_eq!(answer.value("content-type"), "application/problem+json");
+        assert!(answer.text().contains(allowed), "{}", answer.text());
+    }
+    assert_eq!(
+        admin.status("GET", "/api/v1/requests?backend=app-1&pool=app", ""),
+        200
+    );
 }
 
 #[test]
 fn backends_come_and_go() {
     let [a, b] = ["a", "b"].map(Origin::saying);
     let admin = Admin::start(&[a.url()]);
+    let unprobed = Admin::start(&["--probe=off".to_owned(), a.url()]);
+    assert_eq!(unprobed.backend("app-1")["reason"], "not probed");
     let body = json!({"url": b.url(), "weight": 2, "max_conns": 9}).to_string();
     let added = admin.ask("POST", BACKENDS, &body);
     assert_eq!(added.status(), 201);
     assert_eq!(added.value("location"), format!("{BACKENDS}/app-2"));
     assert_eq!(admin.status("POST", BACKENDS, &body), 409);
+    let config = admin.ask("GET", "/api/v1/config", "").text().to_owned();
+    let written = format!("{{ url = \"{}\", weight = 2 }}", b.url());
+    assert!(config.contains(&written), "{config}");
     let mut client = admin.binary.client();
     let mut said: Vec<String> = (0..6).map(|_| client.get("/").text().to_owned()).collect();
     said.sort();

@@ -113,6 +113,11 @@ pub fn status(report: &Report) -> Value {
             "server_out": process.bytes[3],
             "spliced": process.spliced,
         },
+        "turns": {
+            "count": process.lag.count(),
+            "p99_ms": process.lag.quantile(99).map(millis),
+            "longest_ms": millis(process.longest),
+        },
         "listeners": report.listeners.iter().map(listener).collect::<Value>(),
         "pools": report.pools.iter().map(|pool| pool.name.as_str()).collect::<Value>(),
     })

@@ -1,15 +1,16 @@
 //! Reports in the text format of Prometheus, version 0.0.4.
 
-use std::fmt::Display;
-use std::fmt::Write;
+mod text;
 
-use super::report::Backend;
-use super::report::Pool;
+use std::fmt::Display;
+
 use super::report::Report;
 use super::report::State;
 use crate::base::time::Span;
 use crate::tally::End;
-use crate::tally::Histogram;
+use text::Page;
+use text::all;
+use text::seconds;
 
 /// The media type of [`render`].
 pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -95,9 +96,15 @@ fn process(report: &Report, page: &mut Page) {
     page.family(
         "tidegate_loop_lag_seconds",
         "histogram",
-        "How late the loop came to what was due.",
+        "How long turns of the event loops took: for so long others wait.",
     );
     page.histogram(&[], &process.lag);
+    page.single(
+        "tidegate_loop_longest_turn_seconds",
+        "gauge",
+        "The longest turn of an event loop since the start.",
+        &seconds(process.longest),
+    );
     page.single(
         "process_resident_memory_bytes",
         "gauge",
@@ -317,131 +324,5 @@ fn latencies(report: &Report, page: &mut Page) {
     for (pool, one) in all(report) {
         let labels: [(&str, &dyn Display); 2] = [("pool", &pool.name), ("backend", &one.id)];
         page.sum_and_count(&labels, one.probes_took, one.probes.iter().sum());
-    }
-}
-
-fn all(report: &Report) -> impl Iterator<Item = (&Pool, &Backend)> {
-    let of = |pool| -> Vec<(&Pool, &Backend)> {
-        let pool: &Pool = pool;
-        pool.backends.iter().map(|one| (pool, one)).collect()
-    };
-    report.pools.iter().flat_map(of)
-}
-
-/// Name, type and meaning of what follows.
-type Family = (&'static str, &'static str, &'static str);
-
-/// The text as it grows.
-#[derive(Debug, Default)]
-struct Page {
-    text: String,
-    name: &'static str,
-}
-
-impl Page {
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
-        self.name = name;
-        self.text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-    }
-
-    fn single(&mut self, name: &'static str, kind: &str, help: &str, value: &dyn Display) {
-        self.family(name, kind, help);
-        self.line(&[], value);
-    }
-
-    fn line(&mut self, labels: &[(&str, &dyn Display)], value: &dyn Display) {
-        self.sample("", labels, value);
-    }
-
-    fn per_backend(&mut self, report: &Report, family: Family, value: fn(&Backend) -> u64) {
-        let (name, kind, help) = family;
-        self.family(name, kind, help);
-        for (pool, one) in all(report) {
-            self.line(&[("pool", &pool.name), ("backend", &one.id)], &value(one));
-        }
-    }
-
-    fn split(
-        &mut self,
-        report: &Report,
-        family: Family,
-        label: &str,
-        values: impl Fn(&Backend) -> Vec<(&'static str, u64)>,
-    ) {
-        let (name, kind, help) = family;
-        self.family(name, kind, help);
-        for (pool, one) in all(report) {
-            for (word, value) in values(one) {
-                let labels: [(&str, &dyn Display); 3] =
-                    [("pool", &pool.name), ("backend", &one.id), (label, &word)];
-                self.line(&labels, &value);
-            }
-        }
-    }
-
-    fn histogram(&mut self, labels: &[(&str, &dyn Display)], histogram: &Histogram) {
-        for (bound, count) in histogram.cumulated() {
-            let bound = seconds(bound);
-            let mut labels = labels.to_vec();
-            labels.push(("le", &bound));
-            self.sample("_bucket", &labels, &count);
-        }
-        let mut beyond = labels.to_vec();
-        beyond.push(("le", &"+Inf"));
-        self.sample("_bucket", &beyond, &histogram.count());
-        self.sum_and_count(labels, histogram.sum(), histogram.count());
-    }
-
-    fn sum_and_count(&mut self, labels: &[(&str, &dyn Display)], sum: Span, count: u64) {
-        self.sample("_sum", labels, &seconds(sum));
-        self.sample("_count", labels, &count);
-    }
-
-    fn sample(&mut self, suffix: &str, labels: &[(&str, &dyn Display)], value: &dyn Display) {
-        self.text += self.name;
-        self.text += suffix;
-        for (at, (label, word)) in labels.iter().enumerate() {
-            let open = if at == 0 { '{' } else { ',' };
-            let word = word.to_string().replace('\\', "\\\\").replace('"', "\\\"");
-            let word = word.replace('\n', "\\n");
-            self.text += &format!("{open}{label}=\"{word}\"");
-        }
-        if !labels.is_empty() {
-            self.text.push('}');
-        }
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.text, " {value}");
-    }
-}
-
-/// Seconds, exactly, as decimal digits without an exponent.
-fn seconds(span: Span) -> String {
-    let (whole, rest) = (span.0 / 1_000_000_000, span.0 % 1_000_000_000);
-    if rest == 0 {
-        return whole.to_string();
-    }
-    let digits = format!("{rest:09}");
-    format!("{whole}.{}", digits.trim_end_matches('0'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_and_seconds_are_written_in_the_one_form_that_is_read() {
-        let mut page = Page::default();
-        page.family("a_total", "counter", "A.");
-        page.line(&[("x", &"q\"b\\n\nü"), ("y", &1)], &2);
-        let text = "# HELP a_total A.\n# TYPE a_total counter\n\
-                    a_total{x=\"q\\\"b\\\\n\\nü\",y=\"1\"} 2\n";
-        assert_eq!(page.text, text);
-        for (span, text) in [
-            (Span(1), "0.000000001"),
-            (Span(2_500_000), "0.0025"),
-            (Span::seconds(10), "10"),
-        ] {
-            assert_eq!(seconds(span), text);
-        }
     }
 }

@@ -45,8 +45,10 @@ pub struct Process {
     pub handshakes: [u64; 2],
     /// Events that the kernel has reported.
     pub events: u64,
-    /// How late the loop came to what was due.
+    /// How long turns of the loops took.
     pub lag: Histogram,
+    /// The longest one.
+    pub longest: Span,
     /// For how long accepting had to rest.
     pub paused: Span,
     /// Lines of the access log that were lost.

@@ -68,6 +68,7 @@ impl Process {
             handshakes,
             events,
             lag,
+            longest,
             paused,
             unlogged: _,
             resident: _,
@@ -79,6 +80,7 @@ impl Process {
         add_each(&mut self.handshakes, handshakes);
         self.events += events;
         self.lag.add(lag);
+        self.longest = self.longest.max(*longest);
         self.paused = Span(self.paused.0.saturating_add(paused.0));
     }
 }

@@ -6,7 +6,6 @@ use super::hub::Hub;
 use super::journal;
 use super::slot::Slot;
 use crate::base::Side;
-use crate::base::time::Moment;
 use crate::session::Outcome;
 use crate::session::Record;
 use crate::tally::End;
@@ -105,13 +104,10 @@ pub(super) fn dismissed(slot: &mut Slot, outcome: Outcome, hub: &mut Hub) {
     }
 }
 
-/// The loop was to wake at `due` and did so now.
-pub(super) fn woke(due: Option<Moment>, hub: &mut Hub, events: usize) {
+/// The loop has woken, to so many events.
+pub(super) const fn woke(hub: &mut Hub, events: usize) {
     hub.books.events += events as u64;
-    if let Some(due) = due.filter(|due| due.0 > 0 && *due <= hub.now) {
-        let late = hub.now.since(due);
-        hub.books.lag.observe(late);
-    }
+    hub.pace.begin(events);
 }
 
 /// nginx's word for a client that went away before its answer.

@@ -23,8 +23,6 @@ pub(super) struct Books {
     pub(super) handshakes: [u64; 2],
     /// Events that the kernel has reported.
     pub(super) events: u64,
-    /// How late the loop came to what was due.
-    pub(super) lag: Histogram,
     /// For how long accepting had to rest.
     pub(super) paused: Span,
     /// Since when it rests.

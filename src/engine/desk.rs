@@ -251,6 +251,7 @@ impl Engine {
                 }
                 Some(Patience::Reload(_)) | None => continue,
             };
+            self.hub.pace.did("an answer to an operator who has waited");
             self.reply(key, &answer);
         }
     }
@@ -329,6 +330,7 @@ impl Engine {
         }
         let office = self.hub.office.as_mut();
         if office.is_some_and(|office| office.others.take_tick(now)) {
+            self.hub.pace.did("a report to those who listen");
             let tick = json::tick(&self.full_report(kernel));
             text += &format!("data: {tick}\n\n");
         }

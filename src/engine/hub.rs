@@ -11,6 +11,7 @@ use super::kernel::Kernel;
 use super::link::Link;
 use super::office::Office;
 use super::office::Reading;
+use super::pace::Pace;
 use super::pipes::Stock;
 use super::recent::Recent;
 use crate::base::Fault;
@@ -208,6 +209,7 @@ pub(super) struct Hub {
     pub(super) random: Random,
     pub(super) tally: Tally,
     pub(super) books: Books,
+    pub(super) pace: Pace,
     pub(super) gate: Gate,
     pub(super) recent: Recent,
     pub(super) journal: Journal,

@@ -22,6 +22,7 @@ pub mod kernel;
 pub mod link;
 mod names;
 mod office;
+mod pace;
 mod pipes;
 mod plan;
 mod probes;

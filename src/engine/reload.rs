@@ -56,6 +56,7 @@ impl Engine {
         plan: &Plan,
         kernel: &mut dyn Kernel,
     ) -> Result<Vec<Difference>, String> {
+        self.hub.pace.did("a reload");
         if self.hub.draining() {
             return Err("the program is ending".to_owned());
         }

@@ -52,7 +52,16 @@ impl Engine {
             Ok(Command::Change(change, after)) => self.change(key, change, after, kernel),
             Ok(Command::Page) if request.visitor == Visitor::Stranger => Some(admin::page(None)),
             Ok(Command::Reload) => self.reload_for(key, kernel),
-            Ok(command) => self.look(key, command, kernel),
+            Ok(command) => {
+                let is_scrape = command == Command::Metrics;
+                let deed = if is_scrape {
+                    "a page of metrics"
+                } else {
+                    "an answer to an operator"
+                };
+                self.hub.pace.did(deed);
+                self.look(key, command, kernel)
+            }
         };
         if let Some(answer) = answer {
             self.reply(key, &answer);
@@ -170,6 +179,7 @@ impl Engine {
                 Span::ZERO
             }
         };
+        self.hub.pace.did("a change by an operator");
         let applied = match self.apply(change.clone(), kernel) {
             Ok(applied) => applied,
             Err(refusal) => return Some(refused(&refusal)),

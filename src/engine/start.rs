@@ -17,6 +17,7 @@ use super::kernel::Kernel;
 use super::kernel::Reach;
 use super::names;
 use super::office::Reading;
+use super::pace::Pace;
 use super::pipes::Stock;
 use super::recent::Recent;
 use super::recent::Trouble;
@@ -131,6 +132,7 @@ impl Engine {
             random: Random::new(seed),
             tally: Tally::default(),
             books: Books::new(config),
+            pace: Pace::default(),
             gate: Gate::default(),
             recent: Recent::default(),
             journal: Journal::new(&config.access_log, seed),

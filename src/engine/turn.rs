@@ -1,5 +1,6 @@
 //! One turn of the loop, in its fixed order. The clock is read once; everything that a turn
-//! decides, it decides at one moment.
+//! decides, it decides at one moment. When it is over the clock is read again, to say how long it
+//! took and for nothing else.
 
 use super::books;
 use super::chronicle;
@@ -49,6 +50,10 @@ impl Engine {
     pub fn turn(&mut self, kernel: &mut dyn Kernel) -> Turn {
         let turn = self.once(kernel);
         journal::hand_over(&mut self.hub, kernel);
+        let took = kernel.now().since(self.hub.now);
+        if self.hub.pace.end(took) {
+            log::debug!("a turn took {took}: {}", self.hub.pace.story());
+        }
         turn
     }
 
@@ -59,7 +64,7 @@ impl Engine {
         self.hub.now = kernel.now();
         self.hub.turn += 1;
         self.hub.journal.begin_turn(kernel);
-        books::woke(until, &mut self.hub, self.ready.len());
+        books::woke(&mut self.hub, self.ready.len());
         for at in 0..self.ready.len() {
             let ready = self.ready[at];
             self.mark(&ready);
@@ -73,7 +78,9 @@ impl Engine {
         while let Some(key) = self.hub.timers.expired(self.hub.now) {
             self.hub.queue.push(key);
         }
-        for _ in 0..self.hub.queue.len() {
+        let runs = self.hub.queue.len();
+        self.hub.pace.runs(runs);
+        for _ in 0..runs {
             let Some(key) = self.hub.queue.pop() else {
                 break;
             };
@@ -181,6 +188,7 @@ impl Engine {
             News::Told(Word::Changed(change)) => {
                 // What was accepted there is accepted here; a server that is still leaving there
                 // may be gone here.
+                self.hub.pace.did("a change made elsewhere");
                 let _ = self.apply(change, kernel);
                 None
             }
@@ -199,6 +207,7 @@ impl Engine {
                 None
             }
             News::Told(Word::Asked(question)) => {
+                self.hub.pace.did("figures for the first loop");
                 self.answer(question, kernel);
                 None
             }

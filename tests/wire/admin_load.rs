@@ -248,6 +248,18 @@ fn metrics_are_what_a_strict_reader_expects() {
     assert_eq!(value("tidegate_backend_reuses_total", one), 5.0);
     assert_eq!(value("tidegate_connections_total", "listener=\"web\""), 1.0);
     assert!(value("process_resident_memory_bytes", "") > 1e6);
+    let turns = value("tidegate_loop_lag_seconds_count", "");
+    let longest = value("tidegate_loop_longest_turn_seconds", "");
+    let together = value("tidegate_loop_lag_seconds_sum", "");
+    assert!(turns >= 7.0 && longest > 0.0, "{turns} turns, {longest} s");
+    assert!(longest <= together && together <= turns * longest);
+    let status = admin.document("/api/v1/status");
+    assert!(status["turns"]["count"].as_f64() > Some(turns));
+    let in_status = status["turns"]["longest_ms"].as_f64().expect("a number");
+    assert!(
+        in_status >= (longest * 1e6).floor() / 1e3,
+        "{in_status} {longest}"
+    );
 }
 
 type Samples = BTreeMap<(String, String), f64>;

@@ -41,6 +41,7 @@ EXPECTED = {
     "tidegate_tls_handshakes_total": ("counter", {"side", "result"}),
     "tidegate_splice_bytes_total": ("counter", set()),
     "tidegate_loop_lag_seconds": ("histogram", set()),
+    "tidegate_loop_longest_turn_seconds": ("gauge", set()),
     "tidegate_loop_events_total": ("counter", set()),
     "process_resident_memory_bytes": ("gauge", set()),
     "process_open_fds": ("gauge", set()),
@@ -53,6 +54,8 @@ RISING = {
     "tidegate_backend_requests_total",
     "tidegate_bytes_total",
     "tidegate_loop_events_total",
+    "tidegate_loop_lag_seconds_count",
+    "tidegate_loop_lag_seconds_sum",
     "tidegate_request_duration_seconds_count",
     "tidegate_backend_duration_seconds_count",
 }

@@ -210,6 +210,7 @@ fn report() -> Report {
             handshakes: [0; 2],
             events: 0,
             lag: Histogram::default(),
+            longest: Span::ZERO,
             paused: Span::ZERO,
             unlogged: 0,
             resident: 0,

@@ -44,6 +44,7 @@ fn report(name: &str) -> Report {
             spliced: 0,
             events: 0,
             lag: Histogram::default(),
+            longest: Span::ZERO,
             paused: Span::ZERO,
             unlogged: 0,
             resident: 0,

@@ -50,6 +50,7 @@ fn report(count: u64) -> Report {
             handshakes: [count; 2],
             events: count,
             lag: times.clone(),
+            longest: Span(count),
             paused: Span(count),
             unlogged: count,
             resident: count,
@@ -84,6 +85,8 @@ fn what_is_counted_is_added_and_what_is_agreed_on_stays() {
     let mut wanted = report(5);
     // These are the first loop's, or those of the whole process.
     wanted.process.uptime = Span(2);
+    // The longest of all is that of one of them.
+    wanted.process.longest = Span(3);
     wanted.process.unlogged = 2;
     wanted.process.resident = 2;
     wanted.process.descriptors = 2;

@@ -1,130 +1,13 @@
-//! The admin interface while traffic runs: changes that no client notices, and slow or greedy
-//! admin clients that harm nobody. And its metrics, by a parser that takes nothing on trust.
+//! The admin interface while traffic runs: slow or greedy admin clients that harm nobody. And its
+//! metrics, by a parser that takes nothing on trust. Changes under load are in `churn`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
-
-use serde_json::json;
-use tidegate::base::random::Random;
 
 use crate::admin::{Admin, BACKENDS};
 use crate::client::Client;
 use crate::origin::{Origin, Step, ok};
-
-/// A number from the environment, for runs that take longer.
-fn wanted(name: &str, usual: u64) -> u64 {
-    let text = std::env::var(name).ok();
-    text.map_or(usual, |text| text.parse().expect("a number"))
-}
-
-/// `TIDEGATE_OPERATIONS=10000 TIDEGATE_REQUESTS=1000000 cargo test --release --test wire \
-/// changes_under_load -- --nocapture` is the long way.
-#[test]
-fn changes_under_load_are_noticed_by_nobody() {
-    let (operations, requests) = (
-        wanted("TIDEGATE_OPERATIONS", 150),
-        wanted("TIDEGATE_REQUESTS", 1_000),
-    );
-    let origins: Vec<Origin> = ["a", "b", "c", "d"].map(Origin::saying).into();
-    let admin = Admin::start(&[origins[0].url(), origins[1].url()]);
-    let (over, answered) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        for number in 0..4_u64 {
-            let (at, over, answered) = (admin.binary.address(), &over, &answered);
-            scope.spawn(move || {
-                let mut random = Random::new(number);
-                let mut client = Client::new(at);
-                while !over.load(Ordering::Relaxed) {
-                    let answer = match random.below(4) {
-                        0 => client.post("/", "a body"),
-                        _ => client.get("/"),
-                    };
-                    assert_eq!(answer.status(), 200, "{answer:?}");
-                    answered.fetch_add(1, Ordering::Relaxed);
-                    if random.below(100) == 0 {
-                        client = Client::new(at);
-                    }
-                }
-            });
-        }
-        operate(&admin, &origins, operations, &|| {
-            answered.load(Ordering::Relaxed) >= requests
-        });
-        over.store(true, Ordering::Relaxed);
-    });
-    let total = answered.load(Ordering::Relaxed);
-    println!("{operations} operations or more, {total} requests, no error");
-    assert!(total >= requests);
-    let status = admin.document("/api/v1/status");
-    assert!(status["requests"].as_u64() >= Some(total));
-    assert_eq!(
-        status["bytes"]["client_in"].as_u64().map(|count| count > 0),
-        Some(true)
-    );
-}
-
-/// Changes this and that, and keeps the first origin in place; at least so often, and until
-/// `enough`.
-fn operate(admin: &Admin, origins: &[Origin], least: u64, enough: &dyn Fn() -> bool) {
-    let mut random = Random::new(9);
-    let mut client = Client::new(admin.at);
-    let mut done = 0;
-    while done < least || !enough() {
-        let at = usize::try_from(1 + random.below(3)).expect("small");
-        let url = origins[at].url();
-        let place = format!("{BACKENDS}/{}", url.replace("http://", ""));
-        let (method, target, body) = match random.below(7) {
-            0 | 1 => (
-                "POST",
-                BACKENDS.to_owned(),
-                json!({ "url": url }).to_string(),
-            ),
-            2 => ("DELETE", place.clone(), String::new()),
-            3 => ("POST", format!("{place}/drain"), String::new()),
-            4 => ("POST", format!("{place}/enable"), String::new()),
-            5 => ("POST", format!("{place}/disable?wait=5s"), String::new()),
-            _ => {
-                let weight = random.below(4);
-                (
-                    "PATCH",
-                    place.clone(),
-                    json!({ "weight": weight }).to_string(),
-                )
-            }
-        };
-        let length = body.len();
-        client.send(format!(
-            "{method} {target} HTTP/1.1\r\nHost: localhost\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        ));
-        let answer = client.response_to(method).expect("an answer");
-        let fine = [200, 201, 204, 404, 409].contains(&answer.status());
-        assert!(fine, "{method} {target}: {answer:?}");
-        done += 1;
-        if target.contains("disable") && answer.status() == 200 || answer.status() == 204 {
-            // Idle, or gone: not one request more, but probes are no requests.
-            let before = origins[at].counts().requests;
-            let more = client_gets(admin);
-            assert_eq!(
-                origins[at].counts().requests,
-                before,
-                "{more} requests later"
-            );
-        }
-    }
-}
-
-/// A few requests over a connection of their own.
-fn client_gets(admin: &Admin) -> usize {
-    let mut client = admin.binary.client();
-    (0..3)
-        .map(|_| client.get("/").status())
-        .filter(|status| *status == 200)
-        .count()
-}
 
 #[test]
 fn a_thousand_slow_admin_clients_harm_nobody() {

@@ -162,6 +162,12 @@ impl Binary {
         self.seen.iter().any(|line| line.contains(text))
     }
 
+    /// All lines with `text` in them that were read so far.
+    pub(crate) fn lines(&self, text: &str) -> Vec<&str> {
+        let lines = self.seen.iter().map(String::as_str);
+        lines.filter(|line| line.contains(text)).collect()
+    }
+
     /// Sends a signal by name: `"TERM"`.
     #[track_caller]
     pub(crate) fn signal(&self, name: &str) {

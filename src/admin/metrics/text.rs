@@ -91,10 +91,14 @@ impl Page {
         self.text += self.name;
         self.text += suffix;
         for (at, (label, word)) in labels.iter().enumerate() {
-            let open = if at == 0 { '{' } else { ',' };
-            let word = word.to_string().replace('\\', "\\\\").replace('"', "\\\"");
-            let word = word.replace('\n', "\\n");
-            self.text += &format!("{open}{label}=\"{word}\"");
+            self.text.push(if at == 0 { '{' } else { ',' });
+            self.text += label;
+            self.text += "=\"";
+            let start = self.text.len();
+            // As below.
+            let _ = write!(self.text, "{word}");
+            escape(&mut self.text, start);
+            self.text.push('"');
         }
         if !labels.is_empty() {
             self.text.push('}');
@@ -102,6 +106,19 @@ impl Page {
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, " {value}");
     }
+}
+
+/// Writes what stands from there on so that it can stand between quotes. Pages have a label for
+/// every few bytes, and hardly any needs this: nothing is copied to find that out.
+fn escape(text: &mut String, start: usize) {
+    let is_plain = |byte: &u8| !matches!(byte, b'\\' | b'"' | b'\n');
+    let word = text.as_bytes().get(start..).unwrap_or_default();
+    if word.iter().all(is_plain) {
+        return;
+    }
+    let word = text.split_off(start);
+    let word = word.replace('\\', "\\\\").replace('"', "\\\"");
+    *text += &word.replace('\n', "\\n");
 }
 
 /// Seconds, exactly, as decimal digits without an exponent.

@@ -303,7 +303,7 @@ impl Hub {
     /// Says what an operator has done: once, however many loops do it.
     fn announce(&mut self, line: &str) {
         if self.leads {
-            log::info!("{line}");
+            self.herald.say(log::Level::Info, line.to_owned());
             self.write_down(line.to_owned());
         }
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::counters::Books;
 use super::gate::Gate;
+use super::herald::Herald;
 use super::journal::ledger::Journal;
 use super::kernel::Kernel;
 use super::link::Link;
@@ -213,6 +214,7 @@ pub(super) struct Hub {
     pub(super) gate: Gate,
     pub(super) recent: Recent,
     pub(super) journal: Journal,
+    pub(super) herald: Herald,
     pub(super) now: Moment,
     pub(super) turn: u64,
     /// The last wait may not have reported everything that has happened.

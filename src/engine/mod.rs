@@ -14,6 +14,7 @@ mod desk;
 mod doors;
 mod figures;
 mod gate;
+mod herald;
 mod history;
 mod hub;
 mod inquiry;

@@ -7,6 +7,9 @@
 
 use std::sync::Arc;
 
+use log::Level;
+
+use super::herald::Herald;
 use super::kernel::Kernel;
 use super::kernel::Word;
 use super::office::Patience;
@@ -82,7 +85,7 @@ impl Engine {
         if result.is_ok() {
             self.hub.reading.since = self.hub.now;
         }
-        report(&result);
+        report(&result, &mut self.hub.herald);
         self.answer_reload(&result);
         if state == State::Again {
             self.ask(kernel);
@@ -115,27 +118,27 @@ impl Engine {
     }
 }
 
-fn report(result: &Result<Vec<Difference>, String>) {
+fn report(result: &Result<Vec<Difference>, String>, herald: &mut Herald) {
     let all = match result {
         Ok(all) => all,
         Err(why) => {
             let why = why.lines().next().unwrap_or_default();
-            return log::error!("reload: nothing is different: {why}");
+            return herald.say(Level::Error, format!("reload: nothing is different: {why}"));
         }
     };
     let count = |test: fn(Kind) -> bool| all.iter().filter(|one| test(one.kind)).count();
     let waiting = count(|kind| kind == Kind::Restart);
     let changes = count(|kind| !matches!(kind, Kind::Unchanged | Kind::Restart));
     if changes + waiting == 0 {
-        return log::info!("reload: the configuration is the same, nothing was touched");
+        let same = "reload: the configuration is the same, nothing was touched";
+        return herald.say(Level::Info, same.to_owned());
     }
     for one in all {
-        match one.kind {
-            Kind::Restart => log::warn!("reload: {one}"),
-            Kind::Added | Kind::Removed | Kind::Changed | Kind::Unchanged => {
-                log::info!("reload: {one}");
-            }
-        }
+        let level = match one.kind {
+            Kind::Restart => Level::Warn,
+            Kind::Added | Kind::Removed | Kind::Changed | Kind::Unchanged => Level::Info,
+        };
+        herald.say(level, format!("reload: {one}"));
     }
     let done = match changes {
         0 => "nothing was touched".to_owned(),
@@ -147,7 +150,7 @@ fn report(result: &Result<Vec<Difference>, String>) {
         1 => "; 1 takes effect at the next start only".to_owned(),
         count => format!("; {count} take effect at the next start only"),
     };
-    log::info!("reloaded: {done}{rest}");
+    herald.say(Level::Info, format!("reloaded: {done}{rest}"));
 }
 
 /// What is said to whoever asks in vain.

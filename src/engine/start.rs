@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::counters::Books;
 use super::gate::Gate;
+use super::herald::Herald;
 use super::hub::Drain;
 use super::hub::Hub;
 use super::hub::Listener;
@@ -136,6 +137,7 @@ impl Engine {
             gate: Gate::default(),
             recent: Recent::default(),
             journal: Journal::new(&config.access_log, seed),
+            herald: Herald::default(),
             now,
             turn: 0,
             unseen_events: false,

@@ -50,6 +50,7 @@ impl Engine {
     pub fn turn(&mut self, kernel: &mut dyn Kernel) -> Turn {
         let turn = self.once(kernel);
         journal::hand_over(&mut self.hub, kernel);
+        self.hub.herald.speak(turn != Turn::Goes);
         let took = kernel.now().since(self.hub.now);
         if self.hub.pace.end(took) {
             log::debug!("a turn took {took}: {}", self.hub.pace.story());
@@ -98,7 +99,7 @@ impl Engine {
 
     /// Until when the loop may sleep; a moment in the past if there is work left.
     fn until(&mut self) -> Option<Moment> {
-        if !self.hub.queue.is_empty() || self.may_accept() {
+        if !self.hub.queue.is_empty() || self.may_accept() || !self.hub.herald.is_done() {
             return Some(self.hub.now);
         }
         let hub = &mut self.hub;

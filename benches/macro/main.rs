@@ -4,6 +4,7 @@
 //! cargo bench --bench proxies                                 # everything, half an hour
 //! cargo bench --bench proxies -- --quick                      # a first look
 //! cargo bench --bench proxies -- --only small,tcp --proxies tidegate,nginx,floor
+//! cargo bench --bench proxies -- --only small,get-10k --proxies variants
 //! ```
 //!
 //! The proxy has a processor for itself, clients and origin have others. Each run starts the
@@ -26,6 +27,7 @@ mod processors;
 mod proxy;
 mod report;
 mod scenario;
+mod variant;
 
 use std::fmt::Write;
 use std::fs;
@@ -149,8 +151,9 @@ impl Bench {
             all.push(rows);
         }
         let end = format!(
-            "{}\n{}",
+            "{}\n{}\n{}",
             report::above_the_floor(&all),
+            report::costs(&all),
             report::losses(&all)
         );
         println!("{end}");

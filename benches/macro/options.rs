@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::proxy::Proxy;
+use crate::variant::Variant;
 
 /// How long, how often, what and whom.
 #[derive(Clone, Debug)]
@@ -37,7 +38,10 @@ cargo bench --bench proxies -- [OPTIONS]
 
   --quick              two short rounds of the main scenarios
   --only NAME,...      scenarios whose names begin so: small,tcp,many
-  --proxies NAME,...   of tidegate,floor,nginx,haproxy,caddy,sozu,envoy,traefik
+  --proxies NAME,...   of tidegate,floor,nginx,haproxy,caddy,sozu,envoy,traefik, and of
+                       tidegate+json,tidegate+combined,tidegate+haproxy (access logs) and
+                       tidegate+scraped (metrics read every second); these and the plain
+                       one together are called variants
   --rounds N           [5]
   --seconds S          counted in each round                     [3]
   --rate N             requests a second of the paced scenario   [5000]
@@ -72,7 +76,15 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, 
             "rate" => options.rate = number(&mut parser)?,
             "only" => options.only = names(&mut parser)?,
             "proxies" => {
-                let wanted = names(&mut parser)?;
+                let mut wanted = names(&mut parser)?;
+                if let Some(at) = wanted.iter().position(|name| name == "variants") {
+                    let all = Variant::ALL.map(|variant| variant.name().to_owned());
+                    wanted.splice(at..=at, all);
+                    if !wanted.iter().any(|name| name == Proxy::Tidegate.name()) {
+                        wanted.push(Proxy::Tidegate.name().to_owned());
+                    }
+                }
+                options.proxies.extend(Variant::ALL.map(Proxy::Variant));
                 let is_wanted = |proxy: &Proxy| wanted.iter().any(|name| name == proxy.name());
                 options.proxies.retain(is_wanted);
                 if options.proxies.len() < wanted.len() {

@@ -143,5 +143,6 @@ const fn color(proxy: Proxy) -> &'static str {
         Proxy::Sozu => "#c92a2a",
         Proxy::Envoy => "#ae3ec9",
         Proxy::Traefik => "#12b886",
+        Proxy::Variant(_) => "#66b2c2",
     }
 }

@@ -18,6 +18,8 @@ use std::time::Duration;
 use crate::config;
 use crate::process::Process;
 use crate::scenario::Mode;
+use crate::variant::Company;
+use crate::variant::Variant;
 
 /// One that can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,12 +32,16 @@ pub(crate) enum Proxy {
     Sozu,
     Envoy,
     Traefik,
+    /// tidegate with something switched on.
+    Variant(Variant),
 }
 
 /// One that runs.
 pub(crate) struct Running {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
+    /// Goes with it.
+    _company: Company,
 }
 
 impl Proxy {
@@ -60,6 +66,7 @@ impl Proxy {
             Self::Sozu => "sozu",
             Self::Envoy => "envoy",
             Self::Traefik => "traefik",
+            Self::Variant(variant) => variant.name(),
         }
     }
 
@@ -67,6 +74,7 @@ impl Proxy {
     pub(crate) fn version(self) -> Option<String> {
         let argument = match self {
             Self::Tidegate => return Some(format!("tidegate {}", env!("CARGO_PKG_VERSION"))),
+            Self::Variant(variant) => return Some(variant.about().to_owned()),
             Self::Floor => return Some("a relay that parses nothing".to_owned()),
             Self::Nginx | Self::Haproxy => "-v",
             Self::Caddy | Self::Traefik => "version",
@@ -89,7 +97,7 @@ impl Proxy {
         origin: SocketAddr,
     ) -> Option<String> {
         match self {
-            Self::Tidegate => Some(config::tidegate(mode, listen, origin)),
+            Self::Tidegate | Self::Variant(_) => Some(config::tidegate(mode, listen, origin)),
             Self::Floor => Some(format!("--floor {listen} {origin}\n")),
             Self::Nginx => Some(config::nginx(mode, folder, listen, origin)),
             Self::Haproxy => Some(config::haproxy(mode, listen, origin)),
@@ -102,7 +110,7 @@ impl Proxy {
 
     fn command(self, folder: &Path, config: &Path, text: &str) -> Command {
         let mut command = match self {
-            Self::Tidegate => Command::new(env!("CARGO_BIN_EXE_tidegate")),
+            Self::Tidegate | Self::Variant(_) => Command::new(env!("CARGO_BIN_EXE_tidegate")),
             Self::Floor => {
                 Command::new(std::env::current_exe().unwrap_or_else(|_| "proxies".into()))
             }
@@ -115,6 +123,11 @@ impl Proxy {
         };
         match self {
             Self::Tidegate => command.arg("-q").arg("--config").arg(config),
+            Self::Variant(variant) => command
+                .arg("-q")
+                .arg("--config")
+                .arg(config)
+                .args(variant.arguments(folder).split_whitespace()),
             Self::Floor => command.args(text.split_whitespace()),
             Self::Nginx => command
                 .args(["-e", "stderr", "-p"])
@@ -166,7 +179,15 @@ impl Proxy {
         let mut said = Vec::new();
         for _ in 0..TRIES {
             let Err(why) = answers(address) else {
-                return Ok(Some(Running { process, address }));
+                let mut company = Company::default();
+                if let Self::Variant(variant) = self {
+                    company = variant.company(&folder);
+                }
+                return Ok(Some(Running {
+                    process,
+                    address,
+                    _company: company,
+                }));
             };
             // Whatever it says may mean that it listens now, and some say nothing.
             match process.line(PATIENCE) {
@@ -188,7 +209,12 @@ impl Proxy {
         folder.join(match self {
             Self::Envoy | Self::Traefik => "config.yaml",
             Self::Sozu => "config.toml",
-            Self::Tidegate | Self::Floor | Self::Nginx | Self::Haproxy | Self::Caddy => "config",
+            Self::Tidegate
+            | Self::Variant(_)
+            | Self::Floor
+            | Self::Nginx
+            | Self::Haproxy
+            | Self::Caddy => "config",
         })
     }
 }

@@ -212,7 +212,10 @@ pub(crate) fn losses(all: &[Vec<Row>]) -> String {
         }
         for metric in own.metrics() {
             let others = rows.iter().filter(|row| {
-                let is_rival = row.proxy != Proxy::Tidegate && row.proxy != Proxy::Floor;
+                let is_rival = !matches!(
+                    row.proxy,
+                    Proxy::Tidegate | Proxy::Floor | Proxy::Variant(_)
+                );
                 is_rival && row.errors() == 0
             });
             let better = |one: f64, other: f64| (one > other) == metric.more_is_better;
@@ -282,6 +285,33 @@ pub(crate) fn above_the_floor(all: &[Vec<Row>]) -> String {
         let _ = writeln!(text, "- {name}: {}", ratios.join(", "));
     }
     text
+}
+
+/// What it costs to have more of tidegate than the plain one, by processor time for a request.
+pub(crate) fn costs(all: &[Vec<Row>]) -> String {
+    let mut lines = String::new();
+    for rows in all {
+        let plain = rows.iter().find(|row| row.proxy == Proxy::Tidegate);
+        let plain = plain.map_or(0.0, |row| row.figure(&COST).median);
+        for row in rows {
+            let Proxy::Variant(variant) = row.proxy else {
+                continue;
+            };
+            if plain > 0.0 {
+                let ratio = row.figure(&COST).median / plain;
+                let (name, scenario) = (variant.name(), &row.scenario.name);
+                let _ = writeln!(
+                    lines,
+                    "- {scenario}, {name}: {ratio:.3}, {}",
+                    variant.about()
+                );
+            }
+        }
+    }
+    if lines.is_empty() {
+        return lines;
+    }
+    format!("Cost of, as a multiple of plain tidegate's CPU per request:\n\n{lines}")
 }
 
 impl Figure {

@@ -4,11 +4,26 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::scenario::Mode;
+use crate::wire::BOTH;
+use crate::wire::CERT;
+use crate::wire::KEY;
 
-pub(crate) fn tidegate(mode: Mode, listen: SocketAddr, origin: SocketAddr) -> String {
-    let (name, scheme) = match mode {
-        Mode::Http => ("http", "http"),
-        Mode::Tcp => ("tcp", "tcp"),
+pub(crate) fn tidegate(
+    mode: Mode,
+    folder: &Path,
+    listen: SocketAddr,
+    origin: SocketAddr,
+) -> String {
+    let folder = folder.display();
+    let tls = match mode {
+        Mode::Http | Mode::Tcp => String::new(),
+        Mode::Tls => {
+            format!("tls = [{{ cert = \"{folder}/{CERT}\", key = \"{folder}/{KEY}\" }}]\n")
+        }
+    };
+    let name = match mode {
+        Mode::Http | Mode::Tls => "http",
+        Mode::Tcp => "tcp",
     };
     format!(
         "max_connections = 9000
@@ -16,8 +31,8 @@ pub(crate) fn tidegate(mode: Mode, listen: SocketAddr, origin: SocketAddr) -> St
 listen = \"{listen}\"
 mode = \"{name}\"
 request_id = \"off\"
-[pool.origin]
-backends = [\"{scheme}://{origin}\"]
+{tls}[pool.origin]
+backends = [\"{name}://{origin}\"]
 [pool.origin.health]
 probe = \"off\"
 [pool.origin.reuse]
@@ -28,8 +43,15 @@ idle = 10000
 
 pub(crate) fn nginx(mode: Mode, folder: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
     let folder = folder.display();
+    let tls = match mode {
+        Mode::Http | Mode::Tcp => String::new(),
+        Mode::Tls => format!(
+            " ssl; ssl_certificate {folder}/{CERT}; ssl_certificate_key {folder}/{KEY}; \
+             ssl_protocols TLSv1.3"
+        ),
+    };
     let room = match mode {
-        Mode::Http => format!(
+        Mode::Http | Mode::Tls => format!(
             "http {{
   access_log off;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
@@ -42,7 +64,7 @@ pub(crate) fn nginx(mode: Mode, folder: &Path, listen: SocketAddr, origin: Socke
     keepalive 10000; keepalive_requests 1000000000;
   }}
   server {{
-    listen {listen} backlog=4096;
+    listen {listen} backlog=4096{tls};
     location / {{
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -77,9 +99,13 @@ events {{ worker_connections 20000; }}
     )
 }
 
-pub(crate) fn haproxy(mode: Mode, listen: SocketAddr, origin: SocketAddr) -> String {
+pub(crate) fn haproxy(mode: Mode, folder: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
+    let tls = match mode {
+        Mode::Http | Mode::Tcp => String::new(),
+        Mode::Tls => format!(" ssl crt {}/{BOTH} ssl-min-ver TLSv1.3", folder.display()),
+    };
     let how = match mode {
-        Mode::Http => {
+        Mode::Http | Mode::Tls => {
             "mode http\n  option http-keep-alive\n  http-reuse always\n  option forwardfor\n  \
              option splice-auto"
         }
@@ -97,7 +123,7 @@ defaults
   timeout server 300s
   no log
 frontend clients
-  bind {listen} backlog 4096
+  bind {listen} backlog 4096{tls}
   default_backend origins
 backend origins
   server origin {origin}
@@ -132,11 +158,11 @@ http://localhost:{port} {{
 
 pub(crate) fn sozu(mode: Mode, folder: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
     let protocol = match mode {
-        Mode::Http => "http",
+        Mode::Http | Mode::Tls => "http",
         Mode::Tcp => "tcp",
     };
     let hostname = match mode {
-        Mode::Http => ", hostname = \"localhost\"",
+        Mode::Http | Mode::Tls => ", hostname = \"localhost\"",
         Mode::Tcp => "",
     };
     format!(
@@ -164,7 +190,7 @@ backends = [ {{ address = \"{origin}\" }} ]
 
 pub(crate) fn envoy(mode: Mode, listen: SocketAddr, origin: SocketAddr) -> String {
     let filter = match mode {
-        Mode::Http => {
+        Mode::Http | Mode::Tls => {
             "      - name: envoy.filters.network.http_connection_manager
         typed_config:
           \"@type\": type.googleapis.com/envoy.extensions.filters.network.\
@@ -219,7 +245,7 @@ fn place(address: SocketAddr) -> String {
 
 pub(crate) fn traefik(mode: Mode, folder: &Path, listen: SocketAddr) -> String {
     let name = match mode {
-        Mode::Http => "web",
+        Mode::Http | Mode::Tls => "web",
         Mode::Tcp => "raw",
     };
     format!(
@@ -238,7 +264,7 @@ providers:
 /// The other half of Traefik's configuration.
 pub(crate) fn traefik_routes(mode: Mode, origin: SocketAddr) -> String {
     match mode {
-        Mode::Http => format!(
+        Mode::Http | Mode::Tls => format!(
             "http:
   routers:
     all: {{ rule: \"PathPrefix(`/`)\", entryPoints: [web], service: origins }}

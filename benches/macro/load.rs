@@ -9,12 +9,14 @@ use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mio::Interest;
 use mio::Registry;
 use mio::Token;
 use mio::event::Event;
 use mio::net::TcpStream;
+use rustls::ClientConfig;
 
 use crate::field::Clock;
 use crate::histogram::Histogram;
@@ -22,12 +24,15 @@ use crate::message::Memory;
 use crate::process;
 use crate::scenario::Kind;
 use crate::scenario::Scenario;
+use crate::wire::Wire;
 
 /// What shall be run.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) scenario: Scenario,
     pub(crate) target: SocketAddr,
+    /// What clients speak under TLS; `None` in the clear.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     /// The proxy's processes.
     pub(crate) processes: Vec<u32>,
     /// Nanoseconds of running before counting, and of counting.
@@ -83,7 +88,7 @@ enum Phase {
 
 #[derive(Debug, Default)]
 struct Client {
-    stream: Option<TcpStream>,
+    stream: Option<Wire>,
     is_connecting: bool,
     /// A request runs, due at `since`, of which `sent` bytes have gone.
     is_asking: bool,
@@ -226,7 +231,7 @@ impl Load {
         let connected = TcpStream::connect(self.order.target).and_then(|mut stream| {
             registry.register(&mut stream, Token(at), both)?;
             stream.set_nodelay(true)?;
-            Ok(stream)
+            Wire::new(stream, self.order.tls.as_ref())
         });
         match connected {
             Ok(stream) => {

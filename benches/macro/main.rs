@@ -28,6 +28,7 @@ mod proxy;
 mod report;
 mod scenario;
 mod variant;
+mod wire;
 
 use std::fmt::Write;
 use std::fs;
@@ -50,6 +51,7 @@ use report::Sample;
 use scenario::Kind;
 use scenario::Mode;
 use scenario::Scenario;
+use wire::Identity;
 
 fn main() -> ExitCode {
     let result = match options::parse(std::env::args_os().skip(1)) {
@@ -97,6 +99,7 @@ struct Bench {
     proxies: Vec<Proxy>,
     processors: Processors,
     field: Field,
+    identity: Identity,
     /// Where the report goes, and what proxies write.
     folder: PathBuf,
     is_stopped: Arc<AtomicBool>,
@@ -132,6 +135,7 @@ impl Bench {
             proxies: Vec::new(),
             processors,
             field,
+            identity: Identity::new()?,
             folder,
             is_stopped,
             options,
@@ -197,7 +201,7 @@ impl Bench {
         );
         text.push_str(&others_at_work());
         let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 8000));
-        for mode in [Mode::Http, Mode::Tcp] {
+        for mode in [Mode::Http, Mode::Tcp, Mode::Tls] {
             if !self.scenarios.iter().any(|scenario| scenario.mode == mode) {
                 continue;
             }
@@ -278,7 +282,12 @@ impl Bench {
         proxy: Proxy,
     ) -> Result<Option<(Outcome, u64)>, String> {
         let origin = self.field.origin;
-        let started = proxy.start(scenario.mode, &self.folder, origin, self.processors.proxy)?;
+        let started = proxy.start(
+            scenario.mode,
+            (&self.folder, &self.identity),
+            origin,
+            self.processors.proxy,
+        )?;
         let Some(running) = started else {
             return Ok(None);
         };
@@ -289,6 +298,7 @@ impl Bench {
                 ..scenario.clone()
             },
             target: running.address,
+            tls: (scenario.mode == Mode::Tls).then(|| self.identity.client.clone()),
             processes: processes.clone(),
             warm_up: (self.options.warm_up * 1e9) as u64,
             length: (self.options.seconds * 1e9) as u64,

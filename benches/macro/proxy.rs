@@ -13,13 +13,19 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::StreamOwned;
 
 use crate::config;
 use crate::process::Process;
 use crate::scenario::Mode;
 use crate::variant::Company;
 use crate::variant::Variant;
+use crate::wire;
+use crate::wire::Identity;
 
 /// One that can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,11 +102,20 @@ impl Proxy {
         listen: SocketAddr,
         origin: SocketAddr,
     ) -> Option<String> {
+        let is_able = matches!(
+            self,
+            Self::Tidegate | Self::Variant(_) | Self::Nginx | Self::Haproxy
+        );
+        if mode == Mode::Tls && !is_able {
+            return None;
+        }
         match self {
-            Self::Tidegate | Self::Variant(_) => Some(config::tidegate(mode, listen, origin)),
+            Self::Tidegate | Self::Variant(_) => {
+                Some(config::tidegate(mode, folder, listen, origin))
+            }
             Self::Floor => Some(format!("--floor {listen} {origin}\n")),
             Self::Nginx => Some(config::nginx(mode, folder, listen, origin)),
-            Self::Haproxy => Some(config::haproxy(mode, listen, origin)),
+            Self::Haproxy => Some(config::haproxy(mode, folder, listen, origin)),
             Self::Caddy => config::caddy(mode, listen, origin),
             Self::Sozu => Some(config::sozu(mode, folder, listen, origin)),
             Self::Envoy => Some(config::envoy(mode, listen, origin)),
@@ -157,13 +172,14 @@ impl Proxy {
     pub(crate) fn start(
         self,
         mode: Mode,
-        folder: &Path,
+        (folder, identity): (&Path, &Identity),
         origin: SocketAddr,
         processor: usize,
     ) -> Result<Option<Running>, String> {
         let folder = folder.join(self.name());
         let failed = |error: io::Error| format!("{} cannot be started: {error}", self.name());
         fs::create_dir_all(&folder).map_err(failed)?;
+        identity.write(&folder).map_err(failed)?;
         let address = free_address().map_err(failed)?;
         let Some(text) = self.config(mode, &folder, address, origin) else {
             return Ok(None);
@@ -176,9 +192,10 @@ impl Proxy {
         }
         let mut command = self.command(&folder, &config, &text);
         let process = Process::start(&mut command, processor).map_err(failed)?;
+        let tls = (mode == Mode::Tls).then(|| identity.client.clone());
         let mut said = Vec::new();
         for _ in 0..TRIES {
-            let Err(why) = answers(address) else {
+            let Err(why) = answers(address, tls.as_ref()) else {
                 let mut company = Company::default();
                 if let Self::Variant(variant) = self {
                     company = variant.company(&folder);
@@ -220,9 +237,16 @@ impl Proxy {
 }
 
 /// Whether a request is answered there as it shall be, with nothing but a status and a length.
-fn answers(address: SocketAddr) -> io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+fn answers(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> io::Result<()> {
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    match tls {
+        Some(tls) => ask(StreamOwned::new(wire::session(tls)?, stream)),
+        None => ask(stream),
+    }
+}
+
+fn ask(mut stream: impl Read + Write) -> io::Result<()> {
     stream.write_all(b"GET /7 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     let ended = stream.read_to_end(&mut answer);

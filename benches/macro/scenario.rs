@@ -34,6 +34,8 @@ pub(crate) enum Kind {
 pub(crate) enum Mode {
     Http,
     Tcp,
+    /// HTTP under TLS on the client's side.
+    Tls,
 }
 
 /// All of them, in the order of the report; `rate` is of the paced one, in requests per second.
@@ -80,6 +82,25 @@ pub(crate) fn all(rate: u64) -> Vec<Scenario> {
             "tcp mode, 64 connections, 128 bytes back",
         ),
         tcp("tcp-bulk", 16, MIB, "tcp mode, 16 connections, 1 MiB back"),
+        Scenario {
+            mode: Mode::Tls,
+            ..http(
+                "tls-small",
+                64,
+                SMALL,
+                "TLS 1.3, 64 connections, answers of 128 bytes",
+            )
+        },
+        Scenario {
+            mode: Mode::Tls,
+            kind: Kind::Fresh,
+            ..http(
+                "tls-fresh",
+                64,
+                SMALL,
+                "TLS 1.3, a whole handshake for each request, 64 at a time",
+            )
+        },
         Scenario {
             kind: Kind::Idle,
             ..http(

@@ -70,17 +70,36 @@ fn a_busy_request_costs_four_calls_and_a_share_of_a_wait() {
     }
 }
 
+/// A post with a body of `length` bytes.
+fn post(length: usize) -> Vec<u8> {
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    message(&head, length, wire::END)
+}
+
+/// An answer with a body of `length` bytes.
+fn answer(length: usize) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    message(&head, length, wire::BODY)
+}
+
+fn message(head: &str, length: usize, end: &[u8]) -> Vec<u8> {
+    let mut bytes = head.as_bytes().to_vec();
+    bytes.resize(head.len() + length - end.len(), b'x');
+    bytes.extend_from_slice(end);
+    bytes
+}
+
 /// What a window holds is one read and one write, however much more than a head that is. A post
 /// has one read more: before something that cannot be repeated goes to a kept connection, that is
 /// asked whether it has ended.
 #[test]
 fn a_body_that_a_window_holds_costs_no_more_than_a_small_one() {
     let messages = [
-        (wire::REQUEST.to_vec(), wire::answer(10 << 10), 2),
-        (wire::post(16 << 10), wire::ANSWER.to_vec(), 3),
+        (wire::REQUEST.to_vec(), answer(10 << 10), 2),
+        (post(16 << 10), wire::ANSWER.to_vec(), 3),
     ];
-    for (request, answer, reads) in messages {
-        let (mut wire, mut engine) = Wire::new(&request, &answer).started(8, LogFormat::Off);
+    for (request, reply, reads) in messages {
+        let (mut wire, mut engine) = Wire::new(&request, &reply).started(8, LogFormat::Off);
         for _ in 0..WARM_UP {
             wire.round(&mut engine);
         }

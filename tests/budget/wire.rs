@@ -62,29 +62,10 @@ pub(crate) const ANSWER: &[u8] =
     Content-Length: 11\r\n\r\nhello world";
 
 /// What every answer ends with.
-const BODY: &[u8] = b"hello world";
+pub(crate) const BODY: &[u8] = b"hello world";
 
 /// What every request ends with, those with a body too.
-const END: &[u8] = b"\r\n\r\n";
-
-/// A post with a body of `length` bytes.
-pub(crate) fn post(length: usize) -> Vec<u8> {
-    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
-    message(&head, length, END)
-}
-
-/// An answer with a body of `length` bytes.
-pub(crate) fn answer(length: usize) -> Vec<u8> {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
-    message(&head, length, BODY)
-}
-
-fn message(head: &str, length: usize, end: &[u8]) -> Vec<u8> {
-    let mut bytes = head.as_bytes().to_vec();
-    bytes.resize(head.len() + length - end.len(), b'x');
-    bytes.extend_from_slice(end);
-    bytes
-}
+pub(crate) const END: &[u8] = b"\r\n\r\n";
 
 impl Wire {
     /// A kernel on which nothing is open.

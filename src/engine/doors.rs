@@ -21,6 +21,7 @@ use crate::config;
 use crate::config::Address;
 use crate::config::compare;
 use crate::config::compare::Turn;
+use crate::session::Policy;
 use crate::tls::Identity;
 use crate::tls::ServerTls;
 
@@ -192,21 +193,42 @@ impl Engine {
         }
     }
 
-    /// The policy, from here on; whoever is in keeps the one he came in with.
+    /// The policy, from here on; whoever is in keeps the one he came in with, and goes with his
+    /// next answer if it is another one.
     fn furnish(&mut self, at: usize, home: usize, round: &Round<'_>) {
         let config = &round.plan.config;
         let wanted = &config.listeners[at];
         let pool = round.pools.get(wanted.pool).copied().unwrap_or_default();
-        if let Some(listener) = self.hub.listeners.get_mut(home) {
-            let mut policy = start::policy(wanted, &config.pools[wanted.pool]);
-            if let Some(identity) = round.plan.identities.get(at) {
-                listener.tls = become_known_as(listener.tls.take(), identity.as_ref());
-            }
-            policy.client_is_tls = listener.tls.is_some();
-            listener.asked = wanted.listen.clone();
-            listener.pool = pool;
-            listener.policy = Rc::new(policy);
+        let policy = self.other_policy(at, home, round.plan);
+        let Some(listener) = self.hub.listeners.get_mut(home) else {
+            return;
+        };
+        if let Some(identity) = round.plan.identities.get(at) {
+            listener.tls = become_known_as(listener.tls.take(), identity.as_ref());
         }
+        listener.asked = wanted.listen.clone();
+        listener.pool = pool;
+        if let Some(policy) = policy {
+            listener.policy = Rc::new(policy);
+            self.let_go(home);
+        }
+    }
+
+    /// What shall hold for the clients of a listener, if that is not what does: a certificate that
+    /// was renewed is no other policy, but whom clients have to be is.
+    fn other_policy(&self, at: usize, home: usize, plan: &Plan) -> Option<Policy> {
+        let config = &plan.config;
+        let wanted = &config.listeners[at];
+        let listener = self.hub.listeners.get(home)?;
+        let identity = plan.identities.get(at).map(Option::as_ref);
+        let is_tls = identity.map_or(listener.tls.is_some(), |identity| identity.is_some());
+        let policy = Policy {
+            client_is_tls: is_tls,
+            ..start::policy(wanted, &config.pools[wanted.pool])
+        };
+        let met = listener.tls.as_ref().zip(identity.flatten());
+        let strict = met.is_some_and(|(tls, identity)| !tls.asks_like(identity));
+        (strict || policy != *listener.policy).then_some(policy)
     }
 
     fn describe_door(&self, at: usize, home: usize, fresh: bool, round: &mut Round<'_>) {
@@ -240,7 +262,10 @@ impl Engine {
             return round.note(Kind::Unchanged, what, format!("{open} kept"));
         }
         let words: Vec<String> = turns.iter().map(ToString::to_string).collect();
-        let text = format!("{}; {open} kept", words.join(", "));
+        let text = match self.other_policy(at, home, round.plan) {
+            None => format!("{}; {open} kept", words.join(", ")),
+            Some(_) => format!("{}; {open} to end with the next answer", words.join(", ")),
+        };
         round.note(Kind::Changed, what, text);
     }
 

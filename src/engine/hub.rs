@@ -307,12 +307,6 @@ impl Hub {
         }
     }
 
-    /// Whether the listener at that position was taken out of the configuration.
-    pub(super) fn is_closed(&self, listener: usize) -> bool {
-        let listener = self.listeners.get(listener);
-        listener.is_some_and(|listener| listener.socket.is_none())
-    }
-
     /// What holds for the servers of a pool.
     pub(super) fn rules(&self, pool: PoolId) -> &Rules {
         &self.rules[pool.0]

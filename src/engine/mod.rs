@@ -14,6 +14,7 @@ mod desk;
 mod doors;
 mod figures;
 mod gate;
+mod guests;
 mod herald;
 mod history;
 mod hub;

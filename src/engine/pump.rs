@@ -80,7 +80,7 @@ pub(super) fn run(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Ker
             }
             Step::Finish(side) => finish(side, slot, hub, kernel),
             Step::Dial(wish) => {
-                if hub.resting || hub.is_closed(slot.listener) {
+                if hub.is_last(slot) {
                     slot.session.drain();
                 }
                 upstream::dial(key, slot, wish, hub, kernel);

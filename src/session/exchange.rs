@@ -494,6 +494,15 @@ impl Exchange {
         self.life == Life::New && matches!(self.phase, Phase::Idle | Phase::Head(_))
     }
 
+    /// Whether a request runs of whose answer the head has not been written yet.
+    pub(super) fn is_unanswered(&self) -> bool {
+        let runs = matches!(
+            self.phase,
+            Phase::Wanting(_) | Phase::Dialling | Phase::Redialling | Phase::Running
+        );
+        runs && self.awaits_head()
+    }
+
     pub(super) const fn server_keep_alive(&self) -> Option<Span> {
         match self.server_keep {
             Keep::For(span) => span,

@@ -273,6 +273,24 @@ impl Session {
         }
     }
 
+    /// A request that was not answered yet is the last, and its answer says so. Whoever has asked
+    /// for nothing, or hears an answer that has not said so, is left alone.
+    pub fn conclude(&mut self) {
+        match self {
+            Self::Exchange(exchange) if exchange.is_unanswered() => exchange.drain(),
+            Self::Exchange(_) | Self::Tunnel(_) => {}
+        }
+    }
+
+    /// What it may do, as it was when the client came in.
+    #[must_use]
+    pub const fn policy(&self) -> &Rc<Policy> {
+        match self {
+            Self::Exchange(exchange) => &exchange.policy,
+            Self::Tunnel(tunnel) => &tunnel.policy,
+        }
+    }
+
     /// What a person should be told, once.
     pub const fn incident(&mut self) -> Option<Incident> {
         match self {

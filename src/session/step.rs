@@ -305,7 +305,7 @@ impl Outcome {
 }
 
 /// What a session may do and for how long. Taken at accept; a session never sees two policies.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// All spans of time.
     pub timeouts: Timeouts,
@@ -373,7 +373,7 @@ impl Default for Policy {
 }
 
 /// How long to wait for either side.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// For the client.
     pub client: config::ClientTimeouts,

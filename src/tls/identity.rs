@@ -181,6 +181,11 @@ impl Identity {
         }
     }
 
+    /// Whether clients have to be the same to both.
+    pub(super) fn asks_like(&self, other: &Self) -> bool {
+        self.origin.client_ca_pem == other.origin.client_ca_pem
+    }
+
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }

@@ -223,6 +223,13 @@ impl ServerTls {
         self.identity.as_ref() == Some(identity)
     }
 
+    /// Whether clients have to be whom they have to be to `identity`.
+    #[must_use]
+    pub fn asks_like(&self, identity: &Identity) -> bool {
+        let ours = self.identity.as_ref();
+        ours.is_some_and(|ours| ours.asks_like(identity))
+    }
+
     /// The server's end of a connection that a client has opened.
     ///
     /// # Errors

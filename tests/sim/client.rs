@@ -288,7 +288,15 @@ impl Client {
         } else {
             line.secure.close(net, line.socket);
         }
-        book.broken += line.asked.len() as u64;
+        if line.last && !line.in_body && end == End::Close {
+            // RFC 9112 section 9.6: what was asked behind the last answer is asked anew.
+            for id in line.asked {
+                book.give_back(id);
+                self.left += 1;
+            }
+        } else {
+            book.broken += line.asked.len() as u64;
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Book {
     pub(crate) refused: Vec<(u16, u64)>,
     /// Connections that broke before the answer was whole.
     pub(crate) broken: u64,
+    /// Requests behind an answer that said that it is the last: they are asked anew.
+    pub(crate) returned: u64,
     /// Requests whose answer ends without close_notify although only its end tells its length.
     pub(crate) cut: BTreeSet<usize>,
     /// Requests executed by each origin.
@@ -127,6 +129,7 @@ impl Default for Book {
             answered: 0,
             refused: Vec::new(),
             broken: 0,
+            returned: 0,
             executed: Vec::new(),
             cut: BTreeSet::new(),
             names: BTreeMap::new(),
@@ -269,6 +272,15 @@ impl Book {
         answered.chain(turned)
     }
 
+    /// An answer said that it is the last, and nobody has done what was asked behind it.
+    pub(crate) fn give_back(&mut self, id: usize) {
+        let executions = self.entries[id].executions;
+        self.check(Invariant::Executions, executions == 0, || {
+            format!("request {id} was executed behind the last answer of its connection")
+        });
+        self.returned += 1;
+    }
+
     /// How many requests there have been: the number of the next one.
     pub(crate) const fn entered(&self) -> usize {
         self.entries.len()
@@ -297,7 +309,8 @@ impl Book {
 
     /// Every request that was asked, whatever became of it.
     pub(crate) fn total(&self) -> u64 {
-        self.answered + self.broken + self.refused.iter().map(|(_, count)| count).sum::<u64>()
+        let told = self.answered + self.broken + self.returned;
+        told + self.refused.iter().map(|(_, count)| count).sum::<u64>()
     }
 }
 

@@ -17,6 +17,7 @@ mod configuration;
 mod explain;
 mod failures;
 mod framing;
+mod guests;
 mod harness;
 mod headers;
 mod lifecycle;

@@ -15,14 +15,14 @@ use crate::configuration::File;
 use crate::origin::{Origin, Step, VacantPort, ok};
 
 /// A running program and its file.
-struct Site {
+pub(crate) struct Site {
     file: File,
-    admin: Admin,
+    pub(crate) admin: Admin,
 }
 
 impl Site {
     #[track_caller]
-    fn start(name: &str, text: &str) -> Self {
+    pub(crate) fn start(name: &str, text: &str) -> Self {
         let file = File::new(&format!("reload-{name}"), text);
         let mut binary = Binary::start_with_file(file.path());
         let line = binary.wait_for("admin interface on http://");
@@ -34,7 +34,7 @@ impl Site {
 
     /// Reads another text, through the admin interface.
     #[track_caller]
-    fn reload(&self, text: &str) -> Value {
+    pub(crate) fn reload(&self, text: &str) -> Value {
         self.file.write(text);
         let answer = self.admin.ask("POST", "/api/v1/reload", "");
         assert_eq!(answer.status(), 200, "{}", answer.text());
@@ -56,7 +56,7 @@ impl Site {
 
     /// Where a listener is now.
     #[track_caller]
-    fn place(&self, listener: &str) -> SocketAddr {
+    pub(crate) fn place(&self, listener: &str) -> SocketAddr {
         let status = self.admin.document("/api/v1/status");
         let all = status["listeners"].as_array().expect("a list");
         let one = all.iter().find(|one| one["name"] == listener);
@@ -66,7 +66,7 @@ impl Site {
 }
 
 /// `kind what` of everything that is different.
-fn changes(done: &Value) -> Vec<String> {
+pub(crate) fn changes(done: &Value) -> Vec<String> {
     let all = done["changes"].as_array().expect("a list");
     let words = |one: &Value| {
         let word = |key: &str| one[key].as_str().expect("text").to_owned();
@@ -150,7 +150,7 @@ fn what_is_different_is_said_and_nothing_else_is_touched() {
     assert_eq!(done["changes"][0]["text"], "retry.tries 3 -> 2");
     assert_eq!(
         done["changes"][2]["text"],
-        "timeout.read 30s -> 5s; 1 connection kept"
+        "timeout.read 30s -> 5s; 1 connection to end with the next answer"
     );
     assert_eq!(site.admin.backend("app-2")["state"], "drain");
     assert_eq!(client.get("/").text(), "a");
@@ -544,6 +544,10 @@ fn under_load(name: &str, more: &str) {
                         _ => client.get("/"),
                     };
                     assert_eq!(answer.status(), 200, "{answer:?}");
+                    if answer.values("connection") == ["close"] {
+                        client.assert_closed();
+                        client = Client::new(at);
+                    }
                     answered.fetch_add(1, Ordering::Relaxed);
                     count += 1;
                     if count % 50 == 0 {

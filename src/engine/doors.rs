@@ -1,8 +1,9 @@
 //! Listeners that come, move and go while everything else goes on: the part of a reload that can
 //! fail, and what follows from it.
 //!
-//! A listener that goes lets everybody in first who has knocked: whoever the kernel has shaken
-//! hands with would be reset otherwise.
+//! A listener that goes, moves or changes lets everybody in first who has knocked, under the rules
+//! that held when they did: whoever the kernel has shaken hands with would be reset otherwise, or
+//! meet TLS where there was none. What the process has no room for meets the new rules.
 
 use std::io;
 use std::rc::Rc;
@@ -16,11 +17,13 @@ use super::start;
 use super::start::StartError;
 use super::turn::Engine;
 use crate::admin::difference::Kind;
+use crate::base::Fault;
 use crate::base::Socket;
 use crate::config;
 use crate::config::Address;
 use crate::config::compare;
 use crate::config::compare::Turn;
+use crate::limits;
 use crate::session::Policy;
 use crate::tls::Identity;
 use crate::tls::ServerTls;
@@ -121,10 +124,8 @@ impl Engine {
             fresh.push(before.is_none_or(|listener| listener.socket.is_none()));
             homes.push(known.unwrap_or_else(|| self.add_door(at, round)));
         }
-        let stays = |at: usize| {
-            let mut all = homes.iter().zip(&entrances);
-            all.any(|(home, entrance)| *home == at && matches!(entrance, Entrance::Kept))
-        };
+        self.usher(&homes, &entrances, plan, kernel);
+        let stays = |at: usize| stays(at, &homes, &entrances);
         let given: Vec<Option<(Socket, Address)>> = (0..self.hub.listeners.len())
             .map(|at| match stays(at) {
                 true => None,
@@ -146,7 +147,8 @@ impl Engine {
         }
         for (at, socket) in left.into_iter().enumerate() {
             if let Some((socket, _)) = socket {
-                self.close_door(at, socket, kernel);
+                self.hub.disown(socket);
+                kernel.close(socket);
             }
             if !homes.contains(&at) && given.get(at).is_some_and(Option::is_some) {
                 self.describe_closed(at, round);
@@ -269,17 +271,41 @@ impl Engine {
         round.note(Kind::Changed, what, text);
     }
 
-    /// Nobody wants the socket: whoever waits in its queue is let in, the rest is refused.
-    fn close_door(&mut self, at: usize, socket: Socket, kernel: &mut dyn Kernel) {
-        self.hub.disown(socket);
-        while self.hub.sessions < self.hub.sessions_max {
-            match kernel.accept(socket) {
-                Ok((client, from)) => self.admit(at, client, from, kernel),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(_) => break,
+    /// Lets everybody in who has knocked where something is about to change: they came to what was
+    /// there, and would be reset where nobody listens any more.
+    fn usher(
+        &mut self,
+        homes: &[usize],
+        entrances: &[Entrance],
+        plan: &Plan,
+        kernel: &mut dyn Kernel,
+    ) {
+        for at in 0..self.hub.listeners.len() {
+            let wanted = homes.iter().position(|home| *home == at);
+            let same = wanted.is_some_and(|wanted| {
+                stays(at, homes, entrances)
+                    && self.other_policy(wanted, at, plan).is_none()
+                    && !self.is_renewed(wanted, at, plan)
+            });
+            if !same && let Some(socket) = self.hub.listeners[at].socket {
+                self.empty_queue(at, socket, kernel);
             }
         }
-        kernel.close(socket);
+    }
+
+    /// Admits those who are in the queue of a listener now, and no more: others may be coming as
+    /// fast as they are let in.
+    fn empty_queue(&mut self, at: usize, socket: Socket, kernel: &mut dyn Kernel) {
+        for _ in 0..=limits::BACKLOG {
+            if self.hub.sessions >= self.hub.sessions_max {
+                return;
+            }
+            match kernel.accept(socket) {
+                Ok((client, from)) => self.admit(at, client, from, kernel),
+                Err(error) if Fault::from_io(&error) == Fault::Reset => {}
+                Err(_) => return,
+            }
+        }
     }
 
     /// A listener is gone. Its clients may ask once more, each: a connection that is closed while a
@@ -311,6 +337,12 @@ impl Engine {
         let open = self.hub.books.doors.get(at).map_or(0, |door| door.open);
         super::chronicle::connections(usize::try_from(open).unwrap_or(usize::MAX))
     }
+}
+
+/// Whether the listener at that position is where it shall be.
+fn stays(at: usize, homes: &[usize], entrances: &[Entrance]) -> bool {
+    let mut all = homes.iter().zip(entrances);
+    all.any(|(home, entrance)| *home == at && matches!(entrance, Entrance::Kept))
 }
 
 /// Whoever is the same as before goes on resuming the sessions of his clients.

@@ -17,6 +17,7 @@ use tidegate::config::Probe;
 use tidegate::config::Scheme;
 use tidegate::engine::Engine;
 use tidegate::engine::Plan;
+use tidegate::engine::kernel::Kernel as _;
 
 use crate::kernel::SimKernel;
 use crate::scene::Scene;
@@ -165,6 +166,50 @@ fn listeners_change_places_without_closing() {
     reload(&mut engine, &mut kernel, &heir);
     assert_eq!(engine.addresses(), [home(82), home(81)]);
     assert_eq!(kernel.census(), 2);
+}
+
+/// Whoever has knocked came to what was there, wherever the listener goes.
+#[test]
+fn who_has_knocked_is_let_in_under_the_rules_of_before() {
+    let strict = |mut config: Config, name: &str| {
+        let mut all = config.listeners.iter_mut();
+        let one = all.find(|one| one.name == name).expect("that listener");
+        one.limits.headers = 1;
+        config
+    };
+    let one = config(&[("a", 81, &[]), ("b", 82, &[])]);
+    for other in [
+        // It changes, it goes elsewhere, its place is another one's, it goes.
+        strict(one.clone(), "at-a"),
+        strict(config(&[("a", 83, &[]), ("b", 82, &[])]), "at-a"),
+        strict(config(&[("a", 82, &[]), ("b", 81, &[])]), "at-b"),
+        config(&[("b", 82, &[])]),
+    ] {
+        let (mut engine, mut kernel) = start(&one);
+        let client = kernel.guest().connect(place(81)).expect("a listener");
+        let mut ready = Vec::new();
+        while ready.is_empty() {
+            kernel.wait(None, &mut ready);
+        }
+        reload(&mut engine, &mut kernel, &other);
+        let report = engine.full_report(&kernel);
+        assert_eq!(report.listeners[0].accepted, 1);
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n";
+        let mut answer = Vec::new();
+        let mut sent = false;
+        while answer.is_empty() {
+            engine.turn(&mut kernel);
+            let guest = kernel.guest();
+            if !sent {
+                sent = guest.established(client).is_ok() && guest.write(client, request).is_ok();
+            }
+            let mut bytes = [0; 12];
+            if let Ok(count) = guest.read(client, &mut bytes) {
+                answer.extend_from_slice(&bytes[..count]);
+            }
+        }
+        assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 503");
+    }
 }
 
 #[test]

@@ -127,6 +127,9 @@ pub const TLS_BUFFER_BYTES: usize = 32 * 1024;
 /// TLS sessions kept for resumption, all servers of a pool together.
 pub const TLS_SESSIONS_MAX: usize = 256;
 
+/// Listeners, and pools, that were taken out of the configuration and whose counters are kept.
+pub const TOMBS_MAX: usize = 64;
+
 /// Requests that the recorder remembers, per loop.
 pub const RECORDED_REQUESTS: usize = 4096;
 

@@ -219,7 +219,11 @@ impl Count {
 /// How many have ended by the counters, in which an upgraded request is one and its tunnel another.
 fn ended(hub: &Hub) -> u64 {
     let ends: u64 = hub.books.ends.iter().flatten().sum();
-    let rows = hub.books.doors.iter().flat_map(|door| &door.rows);
+    let rows = hub
+        .books
+        .doors
+        .iter()
+        .flat_map(|door| door.rows.iter().flatten());
     let codes = rows.flat_map(|row| row.codes.iter().flatten());
     let switched: u64 = codes.map(|codes| codes[101]).sum();
     ends - switched

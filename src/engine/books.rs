@@ -58,8 +58,8 @@ fn count(record: Record, slot: &mut Slot, hub: &mut Hub) {
     if let Some(ends) = hub.books.ends.get_mut(slot.pool.0) {
         ends[record.end as usize] += 1;
     }
-    let row = hub.books.doors.get_mut(slot.listener);
-    if let Some(row) = row.and_then(|door| door.rows.get_mut(slot.pool.0)) {
+    if let Some(door) = hub.books.doors.get_mut(slot.listener) {
+        let row = door.row(slot.pool.0);
         let codes = row.codes[record.method as usize].get_or_insert_with(|| Box::new([0; CODES]));
         codes[usize::from(record.status).min(CODES - 1)] += 1;
         row.latency.observe(took);

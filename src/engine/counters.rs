@@ -35,8 +35,10 @@ pub(super) struct Door {
     pub(super) name: String,
     pub(super) open: u64,
     pub(super) accepted: u64,
-    /// By position of the pool: what was answered.
-    pub(super) rows: Vec<Row>,
+    /// It has been gone for so long that nobody is told of it.
+    pub(super) forgotten: bool,
+    /// By position of the pool, as far as that has answered anything here: what was answered.
+    pub(super) rows: Vec<Option<Box<Row>>>,
 }
 
 /// What came in by one listener for one pool.
@@ -55,26 +57,21 @@ pub(super) const METHODS: usize = Method::Other as usize + 1;
 
 impl Books {
     pub(super) fn new(config: &Config) -> Self {
-        let pools = config.pools.len();
-        let door = |listener: &Listener| Door::new(listener, pools);
         Self {
-            doors: config.listeners.iter().map(door).collect(),
-            ends: vec![[0; End::ALL.len()]; pools],
+            doors: config.listeners.iter().map(Door::new).collect(),
+            ends: vec![[0; End::ALL.len()]; config.pools.len()],
             ..Self::default()
         }
     }
 
     /// A listener is new, behind the others.
     pub(super) fn add_door(&mut self, listener: &Listener) {
-        self.doors.push(Door::new(listener, self.ends.len()));
+        self.doors.push(Door::new(listener));
     }
 
     /// A pool is new, behind the others.
     pub(super) fn add_pool(&mut self) {
         self.ends.push([0; End::ALL.len()]);
-        for door in &mut self.doors {
-            door.rows.push(Row::default());
-        }
     }
 
     /// A client came in at that listener.
@@ -94,12 +91,21 @@ impl Books {
 }
 
 impl Door {
-    fn new(listener: &Listener, pools: usize) -> Self {
+    fn new(listener: &Listener) -> Self {
         Self {
             name: listener.name.clone(),
             open: 0,
             accepted: 0,
-            rows: std::iter::repeat_with(Row::default).take(pools).collect(),
+            forgotten: false,
+            rows: Vec::new(),
         }
+    }
+
+    /// Where answers of the pool at that position are counted.
+    pub(super) fn row(&mut self, pool: usize) -> &mut Row {
+        if pool >= self.rows.len() {
+            self.rows.resize_with(pool + 1, || None);
+        }
+        self.rows[pool].get_or_insert_default()
     }
 }

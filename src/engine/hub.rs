@@ -15,6 +15,7 @@ use super::office::Reading;
 use super::pace::Pace;
 use super::pipes::Stock;
 use super::recent::Recent;
+use super::tombs::Tombs;
 use crate::base::Fault;
 use crate::base::Side;
 use crate::base::Socket;
@@ -182,6 +183,10 @@ pub(super) struct Hub {
     /// By the pool's number.
     pub(super) rules: Vec<Rules>,
     pub(super) listeners: Vec<Listener>,
+    /// Those of them that are not in the configuration any more.
+    pub(super) listeners_gone: Tombs,
+    /// The same of pools.
+    pub(super) pools_gone: Tombs,
     /// By index of the socket's key: its generation and owner.
     pub(super) owners: Vec<Option<(u32, Owner)>>,
     pub(super) timers: Timers,

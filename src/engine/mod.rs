@@ -38,6 +38,7 @@ mod serve;
 mod slot;
 mod splice;
 mod start;
+mod tombs;
 mod turn;
 mod upstream;
 

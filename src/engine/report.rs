@@ -62,14 +62,18 @@ impl Engine {
             open: door.open,
             accepted: door.accepted,
         };
+        let doors = books.doors.iter().enumerate();
+        let told = doors.filter(|(_, door)| !door.forgotten);
         let rows = books.doors.iter().flat_map(|door| {
             let rows = door.rows.iter().enumerate();
-            rows.filter(|(_, row)| row.latency.count() > 0)
-                .map(|(pool, row)| traffic(&door.name, PoolId(pool), row, hub))
+            rows.filter_map(|(pool, row)| {
+                let row = row.as_ref()?;
+                Some(traffic(&door.name, PoolId(pool), row, hub))
+            })
         });
         Report {
             process: process(hub, &clock),
-            listeners: books.doors.iter().enumerate().map(door).collect(),
+            listeners: told.map(door).collect(),
             pools: (0..hub.rules.len())
                 .map(|at| pool(PoolId(at), hub, &clock))
                 .collect(),

@@ -22,6 +22,7 @@ use super::pace::Pace;
 use super::pipes::Stock;
 use super::recent::Recent;
 use super::recent::Trouble;
+use super::tombs::Tombs;
 use super::turn::Engine;
 use crate::base::Socket;
 use crate::base::arena::Arena;
@@ -151,6 +152,8 @@ impl Engine {
             resting: false,
             office: None,
             listeners,
+            listeners_gone: Tombs::default(),
+            pools_gone: Tombs::default(),
         };
         for at in 0..hub.listeners.len() {
             if let Some(socket) = hub.listeners[at].socket {

@@ -1,6 +1,7 @@
 //! Reloads without traffic: what an engine says of them, and what it holds afterwards.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use tidegate::admin::Change;
 use tidegate::admin::Edit;
@@ -18,6 +19,12 @@ use tidegate::config::Scheme;
 use tidegate::engine::Engine;
 use tidegate::engine::Plan;
 use tidegate::engine::kernel::Kernel as _;
+use tidegate::limits;
+use tidegate::tls::ClientTls;
+use tidegate::tls::ServerTls;
+use tidegate::tls::Source;
+use tidegate::tls::TlsSetupError;
+use tidegate::tls::machine::Machine;
 
 use crate::kernel::SimKernel;
 use crate::scene::Scene;
@@ -166,6 +173,40 @@ fn listeners_change_places_without_closing() {
     reload(&mut engine, &mut kernel, &heir);
     assert_eq!(engine.addresses(), [home(82), home(81)]);
     assert_eq!(kernel.census(), 2);
+}
+
+/// Who is gone leaves no keys behind, and what was counted of the longest gone goes too.
+#[test]
+fn what_is_left_of_listeners_and_pools_is_bounded() {
+    #[derive(Debug)]
+    struct Key;
+    impl Source for Key {
+        fn machine(&self, _: &str) -> Result<Box<dyn Machine>, TlsSetupError> {
+            Err(TlsSetupError::BadServerName)
+        }
+    }
+    let [ours, theirs]: [Rc<dyn Source>; 2] = [Rc::new(Key), Rc::new(Key)];
+    let first = config(&[("a", 81, &[1])]);
+    let mut kernel = SimKernel::new(1);
+    let trust = [Some(ClientTls::simulated(Rc::clone(&theirs)))];
+    let mut engine = Engine::new(&first, &trust, 1, &mut kernel).expect("free addresses");
+    drop(trust);
+    engine.terminate(0, ServerTls::simulated(Rc::clone(&ours)));
+    assert_eq!([&ours, &theirs].map(Rc::strong_count), [2, 2]);
+    reload(&mut engine, &mut kernel, &config(&[("b", 81, &[1])]));
+    assert_eq!([&ours, &theirs].map(Rc::strong_count), [1, 1]);
+    for number in 0..3 * limits::TOMBS_MAX {
+        let name = format!("c{number}");
+        reload(&mut engine, &mut kernel, &config(&[(&name, 81, &[])]));
+    }
+    let report = engine.full_report(&kernel);
+    assert_eq!(report.listeners.len(), limits::TOMBS_MAX + 1);
+    assert_eq!(report.pools.len(), 1);
+    // One that comes back is told of again.
+    reload(&mut engine, &mut kernel, &config(&[("b", 81, &[])]));
+    let report = engine.full_report(&kernel);
+    assert_eq!(report.listeners[0].name, "at-b");
+    assert_eq!(report.listeners.len(), limits::TOMBS_MAX + 1);
 }
 
 /// Whoever has knocked came to what was there, wherever the listener goes.

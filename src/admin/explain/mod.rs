@@ -19,6 +19,7 @@ use super::report::Report;
 use super::report::State;
 use crate::config::Backend;
 use crate::config::Config;
+use crate::config::Limits;
 use crate::config::Listener;
 use crate::config::Mode;
 use crate::config::Pool;
@@ -268,6 +269,9 @@ fn notes(question: &Question, listener: &Listener, live: Option<&Live>) -> Vec<S
              does that"
                 .to_owned(),
         );
+    }
+    if listener.mode == Mode::Http && listener.limits != Limits::default() {
+        notes.push(rules::limits(question, &listener.limits));
     }
     if fields::trusts(listener, question) {
         let client = question.client;

@@ -6,11 +6,26 @@ use serde_json::json;
 
 use super::question::Question;
 use crate::base::time::Span;
+use crate::config::Limits;
 use crate::config::Listener;
 use crate::config::Mode;
 use crate::config::Pool;
 use crate::config::ReuseMode;
 use crate::config::STALE_AFTER;
+
+/// What a request is judged as that is a line and a host only, and how much more it might bring.
+pub(super) fn limits(question: &Question, limits: &Limits) -> String {
+    let brings = question.head("").len();
+    let (fields, head) = (limits.headers, limits.request_head);
+    let body = match limits.body {
+        None => "a body of any length".to_owned(),
+        Some(bytes) => format!("a body of {bytes} bytes (413)"),
+    };
+    format!(
+        "judged as a head of 1 field and {brings} bytes without a body; this listener takes \
+         {fields} fields and {head} bytes (431), and {body}"
+    )
+}
 
 /// Lengths of time, each with what happens when it is over.
 pub(super) fn timeouts(listener: &Listener, pool: &Pool) -> Value {

@@ -32,6 +32,22 @@ fn field<'d>(document: &'d Value, name: &str) -> (&'d str, &'d str) {
     (text("change"), text("value"))
 }
 
+/// What a command line cannot say is assumed, and said to be.
+#[test]
+fn limits_that_are_not_the_usual_ones_are_named() {
+    let text = "[[listener]]\npool = \"app\"\nlimits = { headers = 3, body = \"2KiB\", \
+                request_head = \"1KiB\" }\n[pool.app]\nbackends = [\"a:1\"]\n";
+    let config = config(text);
+    let said = |document: &Value| document["notes"].to_string();
+    let note = "judged as a head of 1 field and 27 bytes without a body; this listener takes 3 \
+                fields and 1024 bytes (431), and a body of 2048 bytes (413)";
+    let document = ask("GET", "a", &config);
+    assert!(said(&document).contains(note), "{}", said(&document));
+    let long = format!("a/{}", "x".repeat(1024));
+    assert_eq!(ask("GET", &long, &config)["answer"]["status"], 431);
+    assert!(!said(&ask("GET", "a", &two())).contains("judged"));
+}
+
 #[test]
 fn the_port_finds_the_listener_and_else_it_is_the_first() {
     let config = two();

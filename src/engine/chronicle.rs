@@ -253,6 +253,7 @@ pub(super) fn dismissed(from: SocketAddr, outcome: Outcome, hub: &mut Hub) {
     let why = match outcome {
         Outcome::ClientSlow => "it took no byte of its answer for too long",
         Outcome::TunnelIdle => "both ways were silent for too long",
+        Outcome::Refused(reason) => reason.why(),
         Outcome::Done
         | Outcome::Idle
         | Outcome::ClientGone

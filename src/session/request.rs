@@ -313,7 +313,7 @@ impl Exchange {
     /// The body is malformed in the middle: the server must see a cut request, the client why.
     fn break_request(&mut self, reject: Reject, scratch: &mut Vec<u8>) {
         if self.response_begun() {
-            self.phase = Phase::Over(Outcome::ClientGone);
+            self.phase = Phase::Over(Outcome::Refused(reject.reason));
             return;
         }
         self.server = Server::Leaving { clean: false };

@@ -187,6 +187,9 @@ pub enum Outcome {
     ClientGone,
     /// The client was too slow in sending or taking bytes.
     ClientSlow,
+    /// The rest of the request is malformed or too large, and its answer had begun: both
+    /// connections are reset.
+    Refused(Reason),
     /// The server broke off or was silent in the middle of an answer: the client's connection is
     /// reset, so that it cannot take the part for the whole.
     Cut(Fault),
@@ -210,6 +213,7 @@ impl Outcome {
                 | Self::NoServer(_)
                 | Self::ClientGone
                 | Self::ClientSlow
+                | Self::Refused(_)
                 | Self::TunnelIdle
         )
     }
@@ -295,6 +299,8 @@ impl Outcome {
             Self::Done | Self::Idle | Self::TunnelIdle => End::Ok,
             Self::ClientGone => End::ClientAbort,
             Self::ClientSlow => End::ClientTimeout,
+            Self::Refused(Reason::BodyTooLarge) => End::Limit,
+            Self::Refused(_) => End::BadRequest,
             Self::Cut(Fault::TimedOut) => End::ResponseTimeout,
             Self::Cut(Fault::Removed) => End::Killed,
             Self::Cut(Fault::Other(0)) => End::BadResponse,

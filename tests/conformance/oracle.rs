@@ -237,7 +237,10 @@ fn promises(answer: &Message, request: Option<&Message>) -> bool {
 }
 
 fn gone(record: &Record) -> bool {
-    matches!(record.outcome, Some(Outcome::ClientGone))
+    matches!(
+        record.outcome,
+        Some(Outcome::ClientGone | Outcome::Refused(_))
+    )
 }
 
 fn refused(record: &Record) -> bool {

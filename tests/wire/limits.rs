@@ -16,6 +16,7 @@ use crate::client::{Client, get};
 use crate::configuration::File;
 use crate::eventually;
 use crate::origin::Origin;
+use crate::reload::Site;
 
 /// A balancer without probes for one backend.
 #[track_caller]
@@ -393,4 +394,55 @@ fn a_long_upload_to_a_slow_backend_is_not_held_in_memory() {
     assert_eq!(response.expect("a whole response").text(), "true");
     let peak = binary.process().memory_peak();
     assert!(peak < MEMORY, "{peak} KiB");
+}
+
+/// Its answer has begun before its body is too long: the client is not whole, nor has it gone away.
+#[test]
+fn a_body_that_is_too_long_for_an_answer_that_has_begun_is_said_to_be() {
+    let origin = Origin::raw(|stream| {
+        let mut head = [0; 4096];
+        let _ = stream.read(&mut head);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nearly");
+        // Until the connection is torn down.
+        while matches!(stream.read(&mut head), Ok(1..)) {}
+    });
+    let site = Site::start(
+        "limits-late",
+        &format!(
+            "[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\nlimits.body = \"10B\"\n\
+             [pool.app]\nbackends = [\"{}\"]\nhealth.probe = \"off\"\n",
+            origin.url()
+        ),
+    );
+    let mut client = Client::new(site.place("web"));
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n");
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"early") {
+        seen.extend(client.bytes(1));
+    }
+    client.send("6\r\nfghijk\r\n0\r\n\r\n");
+    let error = client.rest().expect_err("a reset");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    let all = site.admin.document("/api/v1/requests");
+    let one = &all[0];
+    assert_eq!(
+        (&one["status"], &one["end"], &one["why"]),
+        (
+            &200.into(),
+            &"PD".into(),
+            &"the body is too large (body_too_large), which showed after the answer had begun"
+                .into()
+        )
+    );
+    let metrics = site.admin.ask("GET", "/metrics", "");
+    let ends = metrics
+        .text()
+        .lines()
+        .filter(|line| line.contains("end=\"limit\""));
+    assert!(
+        ends.into_iter().any(|line| line.ends_with(" 1")),
+        "{}",
+        metrics.text()
+    );
 }

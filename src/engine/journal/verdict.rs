@@ -92,7 +92,7 @@ const fn broken(outcome: Outcome, phase: Phase) -> [u8; 2] {
         Outcome::ClientSlow | Outcome::TunnelIdle => b'c',
         Outcome::Cut(Fault::TimedOut) => b's',
         Outcome::Cut(Fault::Removed) => b'K',
-        Outcome::Cut(Fault::Other(0)) => b'P',
+        Outcome::Cut(Fault::Other(0)) | Outcome::Refused(_) => b'P',
         Outcome::Cut(_) => b'S',
         Outcome::NoServer(why) => return undialled(why),
     };
@@ -226,6 +226,10 @@ impl Why<'_> {
                 Phase::Data => "the client went away in the middle",
             }),
             Outcome::ClientSlow => f.write_str("the client took no byte for too long"),
+            Outcome::Refused(reason) => {
+                let (why, code) = (reason.why(), reason.code());
+                write!(f, "{why} ({code}), which showed after the answer had begun")
+            }
             Outcome::TunnelIdle => f.write_str("both ways were silent for too long"),
             Outcome::Cut(fault) => {
                 self.name(f)?;
@@ -318,6 +322,7 @@ mod tests {
             ),
             (Verdict::Broken(Outcome::ClientGone, Phase::Head), "CH", 1),
             (broken(Outcome::ClientSlow), "cD", 1),
+            (broken(Outcome::Refused(Reason::BodyTooLarge)), "PD", 1),
             (broken(Outcome::TunnelIdle), "cD", 1),
             (broken(Outcome::Cut(Fault::TimedOut)), "sD", 1),
             (broken(Outcome::Cut(Fault::Removed)), "KD", 1),

@@ -210,6 +210,7 @@ impl Engine {
         }
         listener.asked = wanted.listen.clone();
         listener.pool = pool;
+        listener.mode = wanted.mode;
         if let Some(policy) = policy {
             listener.policy = Rc::new(policy);
             self.let_go(home);

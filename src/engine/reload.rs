@@ -395,14 +395,16 @@ fn check_modes(plan: &Plan, hub: &Hub) -> Result<(), String> {
     for (at, pool) in config.pools.iter().enumerate() {
         let (name, mode) = (&pool.name, start::mode(config, at));
         let mut known = hub.rules.iter();
-        if let Some(rules) = known.find(|rules| rules.name == *name && rules.mode != mode) {
+        let other = |rules: &&Rules| rules.name == *name && !rules.gone && rules.mode != mode;
+        if let Some(rules) = known.find(other) {
             let why = refused("pool", name, rules.mode.name(), mode.name());
             return Err(plan.of_pool(at, &why));
         }
     }
     for (at, one) in config.listeners.iter().enumerate() {
         let (name, mode) = (&one.name, one.mode);
-        let mut known = hub.listeners.iter();
+        // One that was gone comes back as whatever it is.
+        let mut known = hub.config.listeners.iter();
         if let Some(listener) = known.find(|other| other.name == *name && other.mode != mode) {
             let why = refused("listener", name, listener.mode.name(), mode.name());
             return Err(plan.of_listener(at, &why));

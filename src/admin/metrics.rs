@@ -216,6 +216,15 @@ fn states(report: &Report, page: &mut Page) {
     page.per_backend(
         report,
         (
+            "tidegate_backend_max_conns",
+            "gauge",
+            "Requests that it is given at a time at most; 0 for no bound.",
+        ),
+        |one| u64::from(one.max_conns.unwrap_or(0)),
+    );
+    page.per_backend(
+        report,
+        (
             "tidegate_backend_idle_connections",
             "gauge",
             "Connections kept to it.",

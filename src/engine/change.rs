@@ -141,8 +141,8 @@ impl Engine {
         if let Some(weight) = edit.weight {
             self.hub.peers.reweigh(id, weight);
         }
-        if let (Some(most), Some(peer)) = (edit.max_conns, self.hub.peers.get_mut(id)) {
-            peer.max_conns = (most > 0).then_some(most);
+        if let Some(most) = edit.max_conns {
+            self.hub.peers.bound(id, (most > 0).then_some(most));
         }
         if let Some(wanted) = edit.state {
             self.stand(id, wanted, kernel);

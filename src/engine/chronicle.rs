@@ -291,6 +291,7 @@ fn words(cause: Cause) -> String {
 fn undialled(why: Undialled) -> String {
     match why {
         Undialled::NobodyUp => "no backend is up".to_owned(),
+        Undialled::Full => "every backend has max_conns requests".to_owned(),
         Undialled::Exhausted => format!("{}", Fault::Exhausted),
         Undialled::Failed(fault) => format!("{} {fault}", fault.code()),
     }

@@ -224,7 +224,7 @@ impl Engine {
         let wanted = &config.listeners[at];
         let listener = self.hub.listeners.get(home)?;
         let identity = plan.identities.get(at).map(Option::as_ref);
-        let is_tls = identity.map_or(listener.tls.is_some(), |identity| identity.is_some());
+        let is_tls = identity.map_or_else(|| listener.tls.is_some(), |identity| identity.is_some());
         let policy = Policy {
             client_is_tls: is_tls,
             ..start::policy(wanted, &config.pools[wanted.pool])

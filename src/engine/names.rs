@@ -74,6 +74,7 @@ pub(super) fn peer(backend: &Backend, rules: &Rules, id: PoolId, now: Moment) ->
         health: Health::default(),
         requests: 0,
         in_flight: 0,
+        dialling: 0,
         failures: 0,
         counts: Counts::default(),
         probe_due: now,

@@ -65,7 +65,10 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
             let lost = slot.attempt.peer;
             slot.attempt.trail().tried.extend(lost);
             slot.attempt.forget_addresses();
-            let last = slot.attempt.peer.filter(|peer| hub.peers.is_up(*peer));
+            let last = slot.attempt.peer.filter(|peer| {
+                let peers = &hub.peers;
+                peers.is_up(*peer) && !peers.is_full(*peer)
+            });
             hub.peers.next(slot.pool, slot.attempt.tried()).or(last)
         }
     };
@@ -108,6 +111,7 @@ fn same(slot: &Slot, hub: &Hub) -> Option<PeerId> {
     attempt
         .peer
         .filter(|peer| hub.peers.is_up(*peer) && !attempt.tried().contains(peer))
+        .filter(|peer| !hub.peers.is_full(*peer))
         .filter(ours)
 }
 
@@ -154,7 +158,7 @@ fn walk(
     kernel: &mut dyn Kernel,
 ) {
     while let Some(id) = peer {
-        if !hub.peers.is_enabled(id) {
+        if !hub.peers.is_enabled(id) || hub.peers.is_full(id) {
             slot.attempt.trail().tried.push(id);
             peer = hub.peers.next(slot.pool, slot.attempt.tried());
             continue;
@@ -186,12 +190,14 @@ fn walk(
                 hub.own(socket, Owner::Session(key, Side::Server));
                 slot.server = Some(Link::plain(socket));
                 slot.attempt.stage = Stage::Connecting;
+                hub.peers.dials(id, true);
                 return;
             }
             Err(error) => peer = failed(slot, Fault::from_io(&error), hub, kernel),
         }
     }
     let why = match slot.attempt.fault {
+        None if hub.peers.is_busy(slot.pool) => Undialled::Full,
         None => Undialled::NobodyUp,
         Some(Fault::Exhausted) => Undialled::Exhausted,
         Some(fault) => Undialled::Failed(fault),
@@ -344,13 +350,18 @@ fn kept(
 fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
     hub.own(link.socket(), Owner::Session(key, Side::Server));
     slot.server = Some(link);
+    let full = slot.attempt.peer.is_some_and(|id| hub.peers.is_full(id));
+    debug_assert!(
+        !reused || !full,
+        "a server gets more than it is to be given"
+    );
+    release(slot, hub);
     slot.attempt.stage = Stage::Joined;
     let number = journal::joined(reused, slot, hub);
     let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id)) else {
         return;
     };
     peer.requests += 1;
-    peer.in_flight += 1;
     match reused {
         true => peer.counts.reuses += 1,
         false => peer.counts.connects += 1,
@@ -362,15 +373,26 @@ fn join(key: Key, slot: &mut Slot, link: Link, reused: bool, hub: &mut Hub) {
         number,
     };
     slot.session.dialled(got, &mut hub.scratch, hub.now);
+    if let Some(id) = slot.attempt.peer {
+        hub.peers.carries(id, true);
+    }
+}
+
+/// The place that it has at a server is free, or another kind of place.
+fn release(slot: &Slot, hub: &mut Hub) {
+    let Some(id) = slot.attempt.peer else {
+        return;
+    };
+    match slot.attempt.stage {
+        Stage::None => {}
+        Stage::Connecting | Stage::Handshaking => hub.peers.dials(id, false),
+        Stage::Joined => hub.peers.carries(id, false),
+    }
 }
 
 /// Takes the server link out of the slot and settles the books.
 fn detach(slot: &mut Slot, hub: &mut Hub) -> Option<Link> {
-    if slot.attempt.stage == Stage::Joined
-        && let Some(peer) = slot.attempt.peer.and_then(|id| hub.peers.get_mut(id))
-    {
-        peer.in_flight -= 1;
-    }
+    release(slot, hub);
     slot.attempt.stage = Stage::None;
     slot.server.take()
 }

@@ -30,6 +30,42 @@ pub struct Peers {
     pools: Vec<Pool>,
     /// Requests that were given to servers that are gone.
     departed: u64,
+    places: Places,
+}
+
+/// Which part of what servers are to be given is this loop's.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    part: u64,
+    of: u64,
+}
+
+impl Default for Places {
+    /// All of it.
+    fn default() -> Self {
+        Self { part: 0, of: 1 }
+    }
+}
+
+impl Places {
+    /// Whether a server has all that this loop may give it. Every loop may give it one: a client
+    /// cannot choose its loop, and would be turned away for ever.
+    fn are_taken(self, peer: &Peer) -> bool {
+        peer.max_conns.is_some_and(|most| {
+            let most = u64::from(most);
+            let more = u64::from(self.part < most % self.of);
+            let most = (most / self.of + more).max(1);
+            peer.in_flight + peer.dialling >= most
+        })
+    }
+}
+
+fn count(number: &mut u64, more: bool) {
+    *number = if more {
+        *number + 1
+    } else {
+        number.saturating_sub(1)
+    };
 }
 
 /// Servers that stand for each other.
@@ -172,11 +208,57 @@ impl Peers {
         self.pools.get(pool.0).map_or(0, |pool| pool.rotation.len())
     }
 
-    /// True if a request to that pool would be given to somebody.
+    /// True if a request to that pool would be given to somebody, at the latest when one of those
+    /// that run has ended.
     #[must_use]
     pub fn serves(&self, pool: PoolId) -> bool {
         let pool = self.pools.get(pool.0);
         pool.is_some_and(|pool| pool.rotation.serves())
+    }
+
+    /// True if somebody of that pool could be given a request if it had fewer.
+    #[must_use]
+    pub fn is_busy(&self, pool: PoolId) -> bool {
+        let mut all = self.of(pool).iter();
+        all.any(|id| {
+            let peer = self.get(*id).filter(|peer| peer.takes_part());
+            peer.is_some_and(|peer| peer.weight > 0 && self.places.are_taken(peer))
+        })
+    }
+
+    /// True if this server has as much as it is to be given.
+    #[must_use]
+    pub fn is_full(&self, id: PeerId) -> bool {
+        self.get(id).is_some_and(|peer| self.places.are_taken(peer))
+    }
+
+    /// The server is to be given so many requests at a time, by all loops together.
+    pub fn bound(&mut self, id: PeerId, most: Option<u32>) {
+        if let Some(peer) = self.table.get_mut(id.0) {
+            peer.max_conns = most;
+        }
+        self.settle(id);
+    }
+
+    /// A connection to the server is being made, or not any more, for a request.
+    pub fn dials(&mut self, id: PeerId, begins: bool) {
+        debug_assert!(!begins || !self.is_full(id), "{id:?} has enough");
+        self.moves(id, |peer| count(&mut peer.dialling, begins));
+    }
+
+    /// The server has a request more, or less.
+    pub fn carries(&mut self, id: PeerId, begins: bool) {
+        self.moves(id, |peer| count(&mut peer.in_flight, begins));
+    }
+
+    fn moves(&mut self, id: PeerId, how: impl FnOnce(&mut Peer)) {
+        let Some(peer) = self.table.get_mut(id.0) else {
+            return;
+        };
+        how(peer);
+        if peer.max_conns.is_some() {
+            self.settle(id);
+        }
     }
 
     /// True if this server is in the rotation: up, and not taken out by the operator.
@@ -193,6 +275,10 @@ impl Peers {
 
     /// Goes on as far in every pool as makes this the start of share `part` of `of`.
     pub fn rotate(&mut self, part: usize, of: usize) {
+        self.places = Places {
+            part: part as u64,
+            of: of.max(1) as u64,
+        };
         for pool in &mut self.pools {
             for _ in 0..pool.rotation.len() * part / of.max(1) {
                 pool.rotation.next(&[]);
@@ -258,6 +344,7 @@ impl Peers {
         };
         if peer.takes_part() {
             pool.rotation.insert(peer.number, id, peer.weight);
+            pool.rotation.fill(id, self.places.are_taken(peer));
         } else {
             pool.rotation.remove(id);
         }

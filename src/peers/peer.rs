@@ -40,7 +40,8 @@ pub struct Peer {
     pub number: u32,
     /// Its share of their requests.
     pub weight: u16,
-    /// How many requests it is to be given at a time; `None` if there is no bound.
+    /// How many requests it is to be given at a time, by all loops together; `None` if there is no
+    /// bound. Each loop has its part of them, see [`super::Peers::rotate`].
     pub max_conns: Option<u32>,
     /// What the operator wants of it.
     pub standing: Standing,
@@ -68,6 +69,8 @@ pub struct Peer {
     pub requests: u64,
     /// Requests or tunnels on it now.
     pub in_flight: u64,
+    /// Connections to it that are being made, for requests.
+    pub dialling: u64,
     /// Attempts on it that failed.
     pub failures: u64,
     /// What has happened on it.
@@ -167,6 +170,7 @@ mod tests {
             health: Health::default(),
             requests: 0,
             in_flight: 0,
+            dialling: 0,
             failures: 0,
             counts: Counts::default(),
             probe_due: Moment::default(),

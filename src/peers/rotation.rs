@@ -30,6 +30,8 @@ struct Share {
     weight: u16,
     /// What it has earned and not paid yet.
     credit: i64,
+    /// It has enough for now: it keeps its place, and is passed over.
+    full: bool,
 }
 
 impl Rotation {
@@ -41,7 +43,7 @@ impl Rotation {
         for step in 0..self.up.len() {
             let at = (self.cursor + step) % self.up.len();
             let (_, id) = self.up[at];
-            if !tried.contains(&id) {
+            if !self.shares[at].full && !tried.contains(&id) {
                 self.cursor = (at + 1) % self.up.len();
                 return Some(id);
             }
@@ -54,8 +56,8 @@ impl Rotation {
         let mut best: Option<usize> = None;
         let mut earned = 0;
         for (at, (_, id)) in self.up.iter().enumerate() {
-            let Share { weight, .. } = self.shares[at];
-            if weight == 0 || tried.contains(id) {
+            let Share { weight, full, .. } = self.shares[at];
+            if weight == 0 || full || tried.contains(id) {
                 continue;
             }
             self.shares[at].credit += i64::from(weight);
@@ -76,7 +78,12 @@ impl Rotation {
             return;
         };
         self.up.insert(place, (number, id));
-        self.shares.insert(place, Share { weight, credit: 0 });
+        let share = Share {
+            weight,
+            credit: 0,
+            full: false,
+        };
+        self.shares.insert(place, share);
         self.judge_weights();
         if place < self.cursor {
             self.cursor += 1;
@@ -96,6 +103,14 @@ impl Rotation {
         }
         if self.cursor >= self.up.len() {
             self.cursor = 0;
+        }
+    }
+
+    /// The server has enough for now, or could be given more again. Its place stays its own.
+    pub(super) fn fill(&mut self, id: PeerId, full: bool) {
+        let place = self.up.iter().position(|(_, other)| *other == id);
+        if let Some(share) = place.and_then(|at| self.shares.get_mut(at)) {
+            share.full = full;
         }
     }
 

@@ -190,6 +190,7 @@ const fn sentence(cause: Cause) -> &'static str {
         Cause::Refused(reason) => reason.why(),
         Cause::RequestSlow => "the request came too slowly",
         Cause::Undialled(Undialled::NobodyUp) => "no backend is up",
+        Cause::Undialled(Undialled::Full) => "every backend is busy",
         Cause::Undialled(Undialled::Exhausted) => "the proxy is out of connections",
         Cause::Undialled(Undialled::Failed(Fault::TimedOut)) => "the backend did not connect",
         Cause::Undialled(Undialled::Failed(_)) => "the backend refused the connection",

@@ -374,7 +374,7 @@ impl Exchange {
     pub(super) fn undialled(&mut self, why: Undialled, scratch: &mut Vec<u8>, now: Moment) {
         self.mark = now;
         let status = match why {
-            Undialled::NobodyUp | Undialled::Exhausted => 503,
+            Undialled::NobodyUp | Undialled::Full | Undialled::Exhausted => 503,
             Undialled::Failed(Fault::TimedOut) => 504,
             Undialled::Failed(_) => 502,
         };

@@ -170,6 +170,8 @@ pub struct Asked<'a> {
 pub enum Undialled {
     /// No backend is up, or every one was tried and had been down already.
     NobodyUp,
+    /// Every backend that is up has as many requests as it is to be given (`max_conns`).
+    Full,
     /// The last attempt failed for this reason.
     Failed(Fault),
     /// The proxy itself is out of something.
@@ -283,6 +285,7 @@ impl Undialled {
     pub const fn end(self) -> End {
         match self {
             Self::NobodyUp => End::NoBackend,
+            Self::Full => End::QueueFull,
             Self::Exhausted => End::Limit,
             Self::Failed(Fault::TimedOut) => End::ConnectTimeout,
             Self::Failed(Fault::Tls(_)) => End::Tls,

@@ -184,6 +184,7 @@ impl Operator {
             };
             let edit = Edit {
                 state: Some(Wanted::Enable),
+                max_conns: Some(0),
                 ..Edit::default()
             };
             let deed = Deed::Change(Change::Edit { whom, edit });
@@ -230,7 +231,13 @@ impl Operator {
             4 => edit.state = Some(Wanted::Drain),
             5 => edit.state = Some(Wanted::Disable),
             6 => edit.state = Some(Wanted::Enable),
-            _ => edit.weight = u16::try_from(self.random.below(4)).ok(),
+            _ => {
+                edit.weight = u16::try_from(self.random.below(4)).ok();
+                // In a calm world nobody is turned away.
+                if self.kind == Kind::Stormy {
+                    edit.max_conns = u32::try_from(self.random.below(4)).ok();
+                }
+            }
         }
         Change::Edit { whom, edit }
     }

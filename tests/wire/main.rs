@@ -10,6 +10,7 @@ mod admin_load;
 mod backends;
 mod bad_input;
 mod binary;
+mod bounds;
 mod churn;
 mod client;
 mod command_line;

@@ -28,6 +28,7 @@ EXPECTED = {
     "tidegate_backend_state": ("gauge", BACKEND | {"state"}),
     "tidegate_backend_weight": ("gauge", BACKEND),
     "tidegate_backend_in_flight": ("gauge", BACKEND),
+    "tidegate_backend_max_conns": ("gauge", BACKEND),
     "tidegate_backend_idle_connections": ("gauge", BACKEND),
     "tidegate_backend_requests_total": ("counter", BACKEND | {"code_class"}),
     "tidegate_backend_duration_seconds": ("histogram", BACKEND),

@@ -245,11 +245,19 @@ fn refusal(
     {
         return Some(json!({"status": status, "why": reason.why(), "code": reason.code()}));
     }
+    let up = |one: &Server| one.state == State::Up.name();
     let why = match live {
         _ if servers.iter().any(|server| server.turn.is_some()) => return None,
         None if servers.is_empty() => "the pool has no backend",
-        Some(_) if servers.iter().any(|one| one.state == State::Up.name()) => {
-            "every backend that is up has weight 0"
+        Some(_) if servers.iter().any(up) => {
+            match servers
+                .iter()
+                .filter(|one| up(one))
+                .all(|one| one.weight == 0)
+            {
+                true => "every backend that is up has weight 0",
+                false => "every backend that is up has max_conns requests",
+            }
         }
         None => "every weight is 0",
         Some(_) => "no backend is up",

@@ -2,7 +2,8 @@
 //!
 //! The first letter is who ended it: `C` the client, `c` its timeout, `S` the server, `s` its
 //! timeout, `P` the proxy, `R` a lack of resources, `K` an operator. The second is what was going
-//! on: `R` the request was coming, `C` connecting, `H` the answer was awaited, `D` it was coming.
+//! on: `R` the request was coming, `Q` a backend with a place free was wanted, `C` connecting, `H`
+//! the answer was awaited, `D` it was coming.
 
 use std::fmt;
 
@@ -79,6 +80,7 @@ const fn answered(cause: Cause, phase: Phase) -> [u8; 2] {
 const fn undialled(why: Undialled) -> [u8; 2] {
     match why {
         Undialled::NobodyUp => *b"SC",
+        Undialled::Full => *b"PQ",
         Undialled::Exhausted => *b"RC",
         Undialled::Failed(Fault::TimedOut) => *b"sC",
         Undialled::Failed(_) => *b"SC",
@@ -190,6 +192,13 @@ impl Why<'_> {
     fn undialled(&self, why: Undialled, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match why {
             Undialled::NobodyUp => write!(f, "no backend of pool {} is up", self.pool),
+            Undialled::Full => {
+                let pool = self.pool;
+                write!(
+                    f,
+                    "every backend of pool {pool} that is up has max_conns requests"
+                )
+            }
             Undialled::Exhausted => write!(f, "tidegate is {}", Fault::Exhausted),
             Undialled::Failed(Fault::Unresolved) if self.backend == 0 => {
                 write!(f, "no name of pool {} is looked up yet", self.pool)
@@ -290,6 +299,11 @@ mod tests {
             (
                 answered(Cause::Undialled(Undialled::NobodyUp), Phase::Connect),
                 "SC",
+                0,
+            ),
+            (
+                answered(Cause::Undialled(Undialled::Full), Phase::Connect),
+                "PQ",
                 0,
             ),
             (

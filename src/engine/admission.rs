@@ -50,13 +50,14 @@ impl Engine {
     /// Accepts from every listener, each up to its share of the turn.
     pub(super) fn accept(&mut self, kernel: &mut dyn Kernel) {
         if !self.may_accept() {
+            // The listener that could not accept may have gone since.
+            let waits = self.hub.listeners.iter().any(|one| one.ready);
+            if self.hub.accept_retry.is_some() && !waits {
+                self.end_pause();
+            }
             return;
         }
-        self.hub.accept_retry = None;
-        if let Some(since) = self.hub.books.paused_since.take() {
-            let rested = self.hub.now.since(since);
-            self.hub.books.paused = Span(self.hub.books.paused.0 + rested.0);
-        }
+        self.end_pause();
         let count = self.hub.listeners.len();
         for place in 0..count {
             // Another one is first in every turn: a flood at one shall not take every place that
@@ -74,6 +75,14 @@ impl Engine {
                     return;
                 }
             }
+        }
+    }
+
+    fn end_pause(&mut self) {
+        self.hub.accept_retry = None;
+        if let Some(since) = self.hub.books.paused_since.take() {
+            let rested = self.hub.now.since(since);
+            self.hub.books.paused = Span(self.hub.books.paused.0 + rested.0);
         }
     }
 

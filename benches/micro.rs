@@ -290,6 +290,7 @@ fn peer(pool: PoolId, port: u16, weight: u16) -> Peer {
         health: Health::default(),
         requests: 0,
         in_flight: 0,
+        dialling: 0,
         failures: 0,
         probe_due: Moment::default(),
         probing: false,

@@ -218,7 +218,7 @@ fn states(report: &Report, page: &mut Page) {
         (
             "tidegate_backend_max_conns",
             "gauge",
-            "Requests that it is given at a time at most; 0 for no bound.",
+            "Most requests on it at a time; 0: no bound.",
         ),
         |one| u64::from(one.max_conns.unwrap_or(0)),
     );

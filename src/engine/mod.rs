@@ -7,6 +7,7 @@
 mod admission;
 pub mod audit;
 mod books;
+mod burial;
 mod change;
 mod chronicle;
 mod counters;

@@ -74,7 +74,7 @@ impl Engine {
         }
         self.reload_doors(entrances, &mut round, kernel);
         self.retire_pools(&mut round, kernel);
-        self.bury(plan);
+        self.hub.bury(plan);
         self.reload_process(&mut round, kernel);
         Ok(round.all)
     }

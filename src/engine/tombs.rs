@@ -4,29 +4,25 @@
 //! go at once: nobody is let in, or asked, with them any more. Counters stay for a while, so that
 //! whoever reads metrics at leisure sees the last of them and a listener that comes back goes on
 //! counting; those of the longest gone go when there are more than [`limits::TOMBS_MAX`], so that a
-//! program whose file names everything anew every day does not grow with each day. Reloading calls
-//! this.
+//! program whose file names everything anew every day does not grow with each day. `burial`
+//! calls this.
 
 use std::collections::BTreeSet;
 
-use super::hub::Hub;
-use super::plan::Plan;
-use super::turn::Engine;
 use crate::limits;
-use crate::peers::PoolId;
 
 /// Who is gone: listeners or pools, by position.
 #[derive(Debug, Default)]
 pub(super) struct Tombs {
     /// Those whose counters are kept, longest gone first.
     kept: Vec<usize>,
-    forgotten: BTreeSet<usize>,
+    pub(super) forgotten: BTreeSet<usize>,
 }
 
 impl Tombs {
     /// Takes down who is gone since, and forgets the first ones of too many, unless something of
     /// theirs still runs.
-    fn renew(&mut self, gone: &BTreeSet<usize>, busy: &dyn Fn(usize) -> bool) {
+    pub(super) fn renew(&mut self, gone: &BTreeSet<usize>, busy: &dyn Fn(usize) -> bool) {
         self.kept.retain(|at| gone.contains(at));
         self.forgotten.retain(|at| gone.contains(at));
         for at in gone {
@@ -44,60 +40,6 @@ impl Tombs {
             }
             !goes
         });
-    }
-}
-
-impl Engine {
-    /// Frees what nobody needs of who is gone.
-    pub(super) fn bury(&mut self, plan: &Plan) {
-        let hub = &mut self.hub;
-        hub.bury_listeners(plan);
-        hub.bury_pools();
-    }
-}
-
-impl Hub {
-    fn bury_listeners(&mut self, plan: &Plan) {
-        let mut gone = BTreeSet::new();
-        for (at, listener) in self.listeners.iter_mut().enumerate() {
-            let mut wanted = plan.config.listeners.iter();
-            if !wanted.any(|wanted| wanted.name == listener.name) {
-                listener.tls = None;
-                gone.insert(at);
-            }
-        }
-        let doors = &mut self.books.doors;
-        let busy = |at: usize| doors.get(at).is_some_and(|door| door.open > 0);
-        self.listeners_gone.renew(&gone, &busy);
-        for (at, door) in doors.iter_mut().enumerate() {
-            door.forgotten = self.listeners_gone.forgotten.contains(&at);
-            if door.forgotten {
-                door.rows = Vec::new();
-                door.accepted = 0;
-            }
-        }
-    }
-
-    fn bury_pools(&mut self) {
-        let mut gone = BTreeSet::new();
-        for (at, rules) in self
-            .rules
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, one)| one.gone)
-        {
-            rules.client_tls = None;
-            gone.insert(at);
-        }
-        let busy = |at: usize| self.peers.len(PoolId(at)) > 0;
-        self.pools_gone.renew(&gone, &busy);
-        for at in &self.pools_gone.forgotten {
-            for door in &mut self.books.doors {
-                if let Some(row) = door.rows.get_mut(*at) {
-                    *row = None;
-                }
-            }
-        }
     }
 }
 

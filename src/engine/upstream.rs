@@ -65,10 +65,7 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
             let lost = slot.attempt.peer;
             slot.attempt.trail().tried.extend(lost);
             slot.attempt.forget_addresses();
-            let last = slot.attempt.peer.filter(|peer| {
-                let peers = &hub.peers;
-                peers.is_up(*peer) && !peers.is_full(*peer)
-            });
+            let last = slot.attempt.peer.filter(|peer| hub.peers.takes_more(*peer));
             hub.peers.next(slot.pool, slot.attempt.tried()).or(last)
         }
     };
@@ -110,8 +107,7 @@ fn same(slot: &Slot, hub: &Hub) -> Option<PeerId> {
     };
     attempt
         .peer
-        .filter(|peer| hub.peers.is_up(*peer) && !attempt.tried().contains(peer))
-        .filter(|peer| !hub.peers.is_full(*peer))
+        .filter(|peer| hub.peers.takes_more(*peer) && !attempt.tried().contains(peer))
         .filter(ours)
 }
 

@@ -267,6 +267,12 @@ impl Peers {
         self.get(id).is_some_and(Peer::takes_part)
     }
 
+    /// True if this server may be given one more now: it is up, and not full.
+    #[must_use]
+    pub fn takes_more(&self, id: PeerId) -> bool {
+        self.is_up(id) && !self.is_full(id)
+    }
+
     /// True if there is this server and the operator lets it take part.
     #[must_use]
     pub fn is_enabled(&self, id: PeerId) -> bool {

@@ -44,7 +44,7 @@ fn limits_that_are_not_the_usual_ones_are_named() {
     let document = ask("GET", "a", &config);
     assert!(said(&document).contains(note), "{}", said(&document));
     let long = format!("a/{}", "x".repeat(1024));
-    assert_eq!(ask("GET", &long, &config)["answer"]["status"], 431);
+    assert_eq!(ask("GET", &long, &config)["answer"]["status"], 414);
     assert!(!said(&ask("GET", "a", &two())).contains("judged"));
 }
 

@@ -168,11 +168,14 @@ fn backends(out: &mut Text, backends: &[Backend]) {
     out.line("]");
 }
 
-fn size(bytes: u64) -> String {
-    match bytes % 1024 {
-        0 => format!("{}KiB", bytes / 1024),
-        _ => format!("{bytes}B"),
-    }
+/// A number of bytes as [`super::text::size`] reads it, in the largest unit that leaves no rest:
+/// `10MiB`, `1025B`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = |(unit, _): &(u64, &str)| bytes > 0 && bytes.is_multiple_of(*unit);
+    let (unit, name) = units.into_iter().find(whole).unwrap_or((1, "B"));
+    format!("{}{name}", bytes / unit)
 }
 
 /// What has been printed.

@@ -4,16 +4,22 @@
 use std::thread;
 
 use super::balance;
+use super::check;
+use super::check::counted;
 use super::circle;
 use super::places::Loaded;
 use super::places::Warning;
 use super::process;
 use crate::base::time::Span;
 use crate::config::Address;
+use crate::config::ClientTimeouts;
 use crate::config::Config;
+use crate::config::Limits;
 use crate::config::Listener;
+use crate::config::Mode;
 use crate::config::Pool;
 use crate::config::Probe;
+use crate::config::ServerTimeouts;
 use crate::config::file::Key;
 
 /// What the machine has.
@@ -48,19 +54,26 @@ pub(super) fn all(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
         );
         let odd = std::iter::once(unserved).chain(of_pool(pool, config.max_connections));
         for (_, keys, words) in odd.filter(|(is_odd, ..)| *is_odd) {
-            let mut path = vec![Key::Named("pool"), Key::Named(&pool.name)];
-            path.extend(
-                keys.split('.')
-                    .filter(|key| !key.is_empty())
-                    .map(Key::Named),
-            );
+            let path = path([Key::Named("pool"), Key::Named(&pool.name)], keys);
             let words = format!("pool {}: {words}", pool.name);
             found.push(Warning { path, words });
         }
     }
-    let listeners = config.listeners.iter().enumerate();
-    found.extend(listeners.filter_map(|(at, listener)| of_listener(at, listener)));
+    for (at, listener) in config.listeners.iter().enumerate() {
+        let odd = of_listener(listener).into_iter();
+        for (_, keys, words) in odd.filter(|(is_odd, ..)| *is_odd) {
+            let path = path([Key::Named("listener"), Key::At(at)], keys);
+            let words = format!("listener {}: {words}", listener.name);
+            found.push(Warning { path, words });
+        }
+    }
     found
+}
+
+/// To these keys, with dots between them, of what the first two lead to.
+fn path<'a>(to: [Key<'a>; 2], keys: &'static str) -> Vec<Key<'a>> {
+    let keys = keys.split('.').filter(|key| !key.is_empty());
+    to.into_iter().chain(keys.map(Key::Named)).collect()
 }
 
 /// What is so odd that the log is told at every start and reload: keys that do nothing, and
@@ -88,6 +101,7 @@ fn process_wide(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
     let workers = config.workers.max(1) as u64;
     let fitting = balance::fitting(config, descriptors / workers);
     let clients = config.max_connections;
+    let each = check::of_each_loop(config);
     let unguarded = config.admin.as_ref().filter(|one| one.token_file.is_none());
     let who = unguarded.map(|admin| match admin.listen {
         Address::Tcp(_) => "every user of this machine",
@@ -98,8 +112,9 @@ fn process_wide(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
             config.workers > processors,
             "workers",
             format!(
-                "{} event loops share {processors} processors; write \"auto\"",
-                config.workers
+                "{} share {}; write \"auto\"",
+                counted(config.workers, "event loop"),
+                counted(processors, "processor")
             ),
         ),
         (
@@ -107,8 +122,9 @@ fn process_wide(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
             fitting < clients && clients != Config::default().max_connections,
             "max_connections",
             format!(
-                "{descriptors} files may be open, which is enough for {fitting} clients of each \
-                 event loop, not for {clients}; raise the limit (ulimit -n), or write {fitting}"
+                "{descriptors} files may be open, which is enough for {}{each}, not for {clients}; \
+                 raise the limit (ulimit -n), or write {fitting}",
+                counted(fitting, "client")
             ),
         ),
         (
@@ -128,33 +144,79 @@ fn process_wide(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
     .collect()
 }
 
-fn of_listener(at: usize, listener: &Listener) -> Option<Warning<'_>> {
+fn of_listener(listener: &Listener) -> Vec<Case> {
+    if listener.mode == Mode::Tcp {
+        return of_tcp_listener(listener);
+    }
     let mut networks = listener.trusted_proxies.iter();
-    let all = networks.find(|network| network.to_string().ends_with("/0"))?;
-    let name = &listener.name;
-    Some(Warning {
-        path: vec![
-            Key::Named("listener"),
-            Key::At(at),
-            Key::Named("trusted_proxies"),
-        ],
-        words: format!(
-            "listener {name}: with {all} in trusted_proxies every client may say who it is; write \
-             the networks of your proxies"
-        ),
-    })
+    let all = networks.find(|network| network.to_string().ends_with("/0"));
+    let case = |all| {
+        let words = format!(
+            "with {all} in trusted_proxies every client may say who it is; write the networks of \
+             your proxies"
+        );
+        (true, "trusted_proxies", words)
+    };
+    all.map(case).into_iter().collect()
+}
+
+/// Keys that are for HTTP and have been changed.
+fn of_tcp_listener(listener: &Listener) -> Vec<Case> {
+    let (usual, timeouts) = (Listener::default(), &listener.timeouts);
+    let waits = ClientTimeouts::default();
+    let proxies = &listener.trusted_proxies;
+    let clear = listener.tls.is_none();
+    [
+        (listener.limits != Limits::default(), "limits"),
+        (*proxies != usual.trusted_proxies, "trusted_proxies"),
+        (listener.forwarded != usual.forwarded, "forwarded"),
+        (listener.request_id != usual.request_id, "request_id"),
+        (clear && timeouts.head != waits.head, "timeout.head"),
+        (timeouts.idle != waits.idle, "timeout.idle"),
+        (timeouts.read != waits.read, "timeout.read"),
+        (timeouts.write != waits.write, "timeout.write"),
+    ]
+    .map(of_http_alone)
+    .into()
+}
+
+/// Keys that are for HTTP and have been changed.
+fn of_tcp_pool(pool: &Pool) -> Vec<Case> {
+    let (usual, waits) = (Pool::default(), ServerTimeouts::default());
+    [
+        (pool.host != usual.host, "host"),
+        (pool.reuse != usual.reuse, "reuse"),
+        (pool.timeouts.response != waits.response, "timeout.response"),
+        (pool.timeouts.read != waits.read, "timeout.read"),
+    ]
+    .map(of_http_alone)
+    .into()
+}
+
+fn of_http_alone((is_odd, keys): (bool, &'static str)) -> Case {
+    let words = match keys {
+        "timeout.head" => format!("{keys} does nothing in tcp mode without TLS; remove it"),
+        "limits" | "trusted_proxies" => format!("{keys} do nothing in tcp mode; remove them"),
+        _ => format!("{keys} does nothing in tcp mode; remove it"),
+    };
+    (is_odd, keys, words)
 }
 
 fn of_pool(pool: &Pool, max_connections: usize) -> Vec<Case> {
     let mut cases = of_servers(pool);
+    if check::is_tcp(pool) {
+        cases.extend(of_tcp_pool(pool));
+        return cases;
+    }
     cases.extend(of_waiting(pool));
     let reuse = &pool.reuse;
     cases.push((
         reuse.idle > max_connections,
         "reuse.idle",
         format!(
-            "reuse.idle = {} can never be reached by {max_connections} clients; write less",
-            reuse.idle
+            "reuse.idle = {} can never be reached with {}; write less",
+            reuse.idle,
+            counted(max_connections, "client")
         ),
     ));
     cases
@@ -166,9 +228,7 @@ fn of_servers(pool: &Pool) -> Vec<Case> {
         (
             pool.backends.len() == 1,
             "backends",
-            "one backend only: when it is down, nobody is there, and nothing can be tried \
-             elsewhere; add another"
-                .to_owned(),
+            "one backend only: when it is down, no other can answer; add another".to_owned(),
         ),
         (
             pool.backends.iter().all(|backend| backend.weight == 0),
@@ -276,11 +336,10 @@ mod tests {
         let expected = [
             "workers> workers: 3 event loops share 2 processors; write \"auto\"",
             "max_connections> max_connections: 1000 files may be open, which is enough for 105 \
-             clients of each event loop, not for 900; raise the limit (ulimit -n), or write 105",
+             clients on each of 3 event loops, not for 900; raise the limit (ulimit -n), or write 105",
             "admin> admin: without a token every program of its owner may change everything; add \
              token_file",
-            "backends> pool a: one backend only: when it is down, nobody is there, and nothing \
-             can be tried elsewhere; add another",
+            "backends> pool a: one backend only: when it is down, no other can answer; add another",
             "backends> pool a: every weight is 0: nobody gets anything; give one a weight",
             "timeout> pool a: probes come every 1s, but each may take 1s: a silent backend is \
              found late; write a shorter health.timeout",
@@ -291,7 +350,7 @@ mod tests {
             "response> pool a: timeout.response = 2m: most clients give up after 1m; write less",
             "connect> pool a: timeout.connect = 3m is longer than timeout.response = 2m; write \
              less",
-            "idle> pool a: reuse.idle = 901 can never be reached by 900 clients; write less",
+            "idle> pool a: reuse.idle = 901 can never be reached with 900 clients; write less",
             "b> pool b: serves no listener; name it as the pool of one, or remove it",
             "probe> pool b: health.probe = off: a dead backend is found by the requests that fail \
              there; write \"tcp\"",
@@ -307,6 +366,37 @@ mod tests {
                 "admin> admin: without a token every user of this machine may change everything; \
               add token_file"
             ]
+        );
+    }
+
+    #[test]
+    fn what_is_for_http_does_nothing_in_tcp_mode() {
+        let text = "[[listener]]\nmode = \"tcp\"\ntrusted_proxies = [\"::/0\"]\n\
+             limits = { body = \"1MiB\" }\nforwarded = \"off\"\nrequest_id = \"off\"\n\
+             timeout = { head = \"1s\", idle = \"1s\", read = \"1s\", write = \"1s\", \
+             tunnel = \"1s\" }\n[pool.a]\nbackends = [\"a:1\", \"b:1\"]\nhost = \"x\"\n\
+             reuse = { idle_time = \"1h\" }\nretry = { tries = 1 }\n\
+             timeout = { response = \"2m\", read = \"1s\", connect = \"3m\" }";
+        let expected = [
+            "host> pool a: host does nothing in tcp mode; remove it",
+            "reuse> pool a: reuse does nothing in tcp mode; remove it",
+            "response> pool a: timeout.response does nothing in tcp mode; remove it",
+            "read> pool a: timeout.read does nothing in tcp mode; remove it",
+            "limits> listener web: limits do nothing in tcp mode; remove them",
+            "trusted_proxies> listener web: trusted_proxies do nothing in tcp mode; remove them",
+            "forwarded> listener web: forwarded does nothing in tcp mode; remove it",
+            "request_id> listener web: request_id does nothing in tcp mode; remove it",
+            "head> listener web: timeout.head does nothing in tcp mode without TLS; remove it",
+            "idle> listener web: timeout.idle does nothing in tcp mode; remove it",
+            "read> listener web: timeout.read does nothing in tcp mode; remove it",
+            "write> listener web: timeout.write does nothing in tcp mode; remove it",
+        ];
+        assert_eq!(said(text), expected);
+        let one_loop = "max_connections = 900\n[pool.a]\nbackends = [\"a:1\", \"b:1\"]";
+        let said = said(one_loop).join("\n");
+        assert!(
+            !said.contains("loop") && said.contains(" clients, not for 900;"),
+            "{said}"
         );
     }
 }

@@ -40,7 +40,7 @@ BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
 
 ADDR is IP:PORT, localhost:PORT, :PORT or unix:/path. DUR is 250ms, 2s, 1m or 1h.
 Signals: TERM, INT end it gently, a second one or QUIT at once; HUP reads the file again,
-         as ctl reload does, and opens the log's again, as USR1 does.
+         as ctl reload does, and opens the access log again, as USR1 does.
 Exit: 0 clean, 1 failed at run time, 2 wrong arguments or file, 3 cut somebody off.
 
 Examples:

@@ -52,10 +52,10 @@ pub use pool::UpstreamTls;
 /// The whole set-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Event loops. Default: 1, which is also the most in this version.
+    /// Event loops. Default: 1.
     pub workers: usize,
-    /// Connections of clients at a time; beyond it, accepting stops and the kernel queues.
-    /// Default: 10 000.
+    /// Connections of clients at a time on each event loop; beyond it, accepting stops and the
+    /// kernel queues. Default: 10 000.
     pub max_connections: usize,
     /// Connections of clients that a loop has descriptors for; nothing that is written in a file,
     /// printed or compared. Default: no bound.

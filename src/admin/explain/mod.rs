@@ -284,7 +284,7 @@ fn notes(question: &Question, listener: &Listener, live: Option<&Live>) -> Vec<S
     if fields::trusts(listener, question) {
         let client = question.client;
         notes.push(format!(
-            "{client} is a trusted proxy: it is believed who asked"
+            "{client} is a trusted proxy: it is believed when it says who asked"
         ));
     }
     let process = live.map(|live| &live.report.process);

@@ -154,7 +154,7 @@ fn fields_depend_on_who_asks_and_on_who_is_asked() {
     assert_eq!(field(&proxy, "x-request-id"), ("kept", "a-name-of-its-own"));
     assert_eq!(
         proxy["notes"],
-        json!(["10.0.0.7 is a trusted proxy: it is believed who asked"])
+        json!(["10.0.0.7 is a trusted proxy: it is believed when it says who asked"])
     );
     assert_eq!(ask("GET", "x:5432/", &config)["fields"], json!([]));
 }

@@ -8,6 +8,8 @@ use std::path::Path;
 use super::exit::Exit;
 use super::exit::Failure;
 use super::identity;
+use super::number::counted;
+use super::number::of_each;
 use super::places;
 use super::places::Loaded;
 use super::places::Places;
@@ -289,13 +291,11 @@ impl Fit {
             descriptors,
             workers,
         } = self;
-        let each = match workers {
-            1 => String::new(),
-            workers => format!(" for each of {workers} event loops"),
-        };
+        let clients = counted(fitting, "client");
+        let each = of_each(workers);
         log::log!(
             level,
-            "at most {fitting} clients at a time{each} instead of {wanted}: the process may have \
+            "at most {clients} at a time{each} instead of {wanted}: the process may have \
              only {descriptors} files open; raise the limit (ulimit -n)"
         );
     }

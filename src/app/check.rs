@@ -2,6 +2,8 @@
 
 use super::lint;
 use super::lint::Machine;
+use super::number::counted;
+use super::number::of_each;
 use super::places::Loaded;
 use crate::base::time::Span;
 use crate::config::ClientTimeouts;
@@ -54,28 +56,6 @@ pub(super) fn words(loaded: &Loaded, machine: Machine, found: &[String]) -> Stri
     lines.join("\n")
 }
 
-/// `1 backend`, `2 backends`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
-    }
-}
-
-/// Whether bytes are all that its backends get.
-pub(super) fn is_tcp(pool: &Pool) -> bool {
-    let mut backends = pool.backends.iter();
-    backends.any(|backend| backend.scheme == Scheme::Tcp)
-}
-
-/// Nothing with one event loop: people need not know that there is such a thing.
-pub(super) fn of_each_loop(config: &Config) -> String {
-    match config.workers {
-        0 | 1 => String::new(),
-        workers => format!(" on each of {workers} event loops"),
-    }
-}
-
 fn process(config: &Config, lines: &mut Vec<String>) {
     let usual = Config::default();
     if let Some(admin) = &config.admin {
@@ -89,7 +69,7 @@ fn process(config: &Config, lines: &mut Vec<String>) {
     }
     if config.max_connections != usual.max_connections {
         let clients = counted(config.max_connections, "client");
-        let each = of_each_loop(config);
+        let each = of_each(config.workers);
         lines.push(format!("at most {clients} at a time{each}"));
     }
     if config.drain_timeout != usual.drain_timeout {
@@ -260,7 +240,7 @@ fn pool(pool: &Pool, lines: &mut Vec<String>) {
             ("a silent backend in its answer", timeouts.read),
         ]
     };
-    let count = match is_tcp(pool) {
+    let count = match pool.is_tcp() {
         // There are no requests and no answers.
         true => 1,
         false => {

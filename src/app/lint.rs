@@ -4,9 +4,9 @@
 use std::thread;
 
 use super::balance;
-use super::check;
-use super::check::counted;
 use super::circle;
+use super::number::counted;
+use super::number::of_each;
 use super::places::Loaded;
 use super::places::Warning;
 use super::process;
@@ -19,6 +19,7 @@ use crate::config::Listener;
 use crate::config::Mode;
 use crate::config::Pool;
 use crate::config::Probe;
+use crate::config::Reuse;
 use crate::config::ServerTimeouts;
 use crate::config::file::Key;
 
@@ -101,7 +102,7 @@ fn process_wide(config: &Config, machine: Machine) -> Vec<Warning<'_>> {
     let workers = config.workers.max(1) as u64;
     let fitting = balance::fitting(config, descriptors / workers);
     let clients = config.max_connections;
-    let each = check::of_each_loop(config);
+    let each = of_each(config.workers);
     let unguarded = config.admin.as_ref().filter(|one| one.token_file.is_none());
     let who = unguarded.map(|admin| match admin.listen {
         Address::Tcp(_) => "every user of this machine",
@@ -204,14 +205,15 @@ fn of_http_alone((is_odd, keys): (bool, &'static str)) -> Case {
 
 fn of_pool(pool: &Pool, max_connections: usize) -> Vec<Case> {
     let mut cases = of_servers(pool);
-    if check::is_tcp(pool) {
+    if pool.is_tcp() {
         cases.extend(of_tcp_pool(pool));
         return cases;
     }
     cases.extend(of_waiting(pool));
     let reuse = &pool.reuse;
     cases.push((
-        reuse.idle > max_connections,
+        // The usual number is nobody's mistake.
+        reuse.idle > max_connections && reuse.idle != Reuse::default().idle,
         "reuse.idle",
         format!(
             "reuse.idle = {} can never be reached with {}; write less",
@@ -320,7 +322,7 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_the_usual() {
-        let text = "max_connections = 100\n[pool.a]\nbackends = [\"a:1\", \"b:1\"]";
+        let text = "max_connections = 50\n[pool.a]\nbackends = [\"a:1\", \"b:1\"]";
         assert_eq!(said(text), [""; 0]);
     }
 
@@ -339,7 +341,8 @@ mod tests {
              clients on each of 3 event loops, not for 900; raise the limit (ulimit -n), or write 105",
             "admin> admin: without a token every program of its owner may change everything; add \
              token_file",
-            "backends> pool a: one backend only: when it is down, no other can answer; add another",
+            "backends> pool a: one backend only: when it is down, no other can answer; add \
+             another",
             "backends> pool a: every weight is 0: nobody gets anything; give one a weight",
             "timeout> pool a: probes come every 1s, but each may take 1s: a silent backend is \
              found late; write a shorter health.timeout",

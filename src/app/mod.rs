@@ -17,6 +17,7 @@ mod identity;
 mod lint;
 mod load;
 mod logging;
+mod number;
 pub mod origin;
 mod places;
 mod process;

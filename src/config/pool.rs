@@ -34,6 +34,13 @@ impl Pool {
         let mut backends = self.backends.iter();
         backends.any(|backend| backend.scheme == Scheme::Https)
     }
+
+    /// True if backends get bytes, not requests: all are `tcp://` then.
+    #[must_use]
+    pub fn is_tcp(&self) -> bool {
+        let mut backends = self.backends.iter();
+        backends.any(|backend| backend.scheme == Scheme::Tcp)
+    }
 }
 
 impl Default for Pool {

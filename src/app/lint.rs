@@ -338,7 +338,8 @@ mod tests {
         let expected = [
             "workers> workers: 3 event loops share 2 processors; write \"auto\"",
             "max_connections> max_connections: 1000 files may be open, which is enough for 105 \
-             clients on each of 3 event loops, not for 900; raise the limit (ulimit -n), or write 105",
+             clients on each of 3 event loops, not for 900; raise the limit (ulimit -n), or \
+             write 105",
             "admin> admin: without a token every program of its owner may change everything; add \
              token_file",
             "backends> pool a: one backend only: when it is down, no other can answer; add \

@@ -17,10 +17,8 @@ pub enum Change {
     Add {
         /// The name of the pool.
         pool: String,
-        /// The server, with its weight.
+        /// The server, with its weight and bound.
         backend: Backend,
-        /// Requests it is to be given at a time; `None` for no bound.
-        max_conns: Option<u32>,
     },
     /// A server gets nothing new, ends what it has, and is gone.
     Remove {

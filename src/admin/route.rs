@@ -359,10 +359,12 @@ fn added(pool: &str, request: &Request, mode: Option<Mode>) -> Result<Change, An
     if let Some(weight) = weight(&object)? {
         backend.weight = weight;
     }
+    if let Some(most) = number(&object, "max_conns", u32::MAX)? {
+        backend.max_conns = Some(most).filter(|most| *most > 0);
+    }
     Ok(Change::Add {
         pool: pool.to_owned(),
         backend,
-        max_conns: number(&object, "max_conns", u32::MAX)?.filter(|most| *most > 0),
     })
 }
 

@@ -210,9 +210,10 @@ fn pool(pool: &Pool, lines: &mut Vec<String>) {
     let backends = counted(pool.backends.len(), "backend");
     lines.push(format!("pool {}: round robin over {backends}", pool.name));
     for backend in &pool.backends {
-        lines.push(match backend.weight {
-            1 => format!("  {backend}"),
-            weight => format!("  {backend}, weight {weight}"),
+        lines.push(match (backend.weight, backend.max_conns) {
+            (1, None) => format!("  {backend}"),
+            (1, Some(most)) => format!("  {backend}, max_conns {most}"),
+            _ => format!("  {backend}, {}", backend.terms()),
         });
     }
     let health = &pool.health;
@@ -349,11 +350,16 @@ mod tests {
     #[test]
     fn the_usual_is_said_in_a_few_words() {
         assert_eq!(
-            checked("[pool.app]\nbackends = [\"a:1\", { url = \"b:2\", weight = 3 }]"),
+            checked(
+                "[pool.app]\nbackends = [\"a:1\", { url = \"b:2\", weight = 3 }, \
+                 { url = \"c:3\", max_conns = 9 }, \"d:4,weight=0,max-conns=1\"]"
+            ),
             "listener web: http on 127.0.0.1:8000 for pool app\n\
-             pool app: round robin over 2 backends\n  \
+             pool app: round robin over 4 backends\n  \
              http://a:1\n  \
              http://b:2, weight 3\n  \
+             http://c:3, max_conns 9\n  \
+             http://d:4, weight 0, max_conns 1\n  \
              a TCP probe every 2s, 1s at most; up after 2, down after 3\n\
              the configuration is valid\n"
         );

@@ -149,7 +149,12 @@ fn backends(all: &Value) -> Vec<String> {
             None => String::new(),
         };
         let host = one["host"].as_str().map(|_| text(&one["host"]));
-        let running = one["in_flight"].as_u64();
+        let load = match (one["in_flight"].as_u64(), one["max_conns"].as_u64()) {
+            (None, None) => String::new(),
+            (None, Some(most)) => format!("max_conns {most}"),
+            (Some(count), None) => format!("{count} running"),
+            (Some(count), Some(most)) => format!("{count} of {most} running"),
+        };
         [
             text(&one["id"]),
             text(&one["url"]),
@@ -157,7 +162,7 @@ fn backends(all: &Value) -> Vec<String> {
             format!("weight {}", one["weight"]),
             format!("{share:.1} %"),
             turn,
-            running.map_or_else(String::new, |count| format!("{count} running")),
+            load,
             host.map_or_else(String::new, |host| format!("Host: {host}")),
             text(&one["reason"]),
         ]

@@ -15,7 +15,7 @@ tidegate balances HTTP/1.1 requests or TCP connections over servers.
                                            why a request would go where it would go
 
 BACKEND   http://host[:80]   https://host[:443]   tcp://host:port
-          host:port          (http://, or tcp:// with --mode tcp); http://a:1,weight=3
+          host:port          (http://; tcp:// with --mode tcp); a:1,weight=3,max-conns=9
 
   -l, --listen ADDR            where clients connect, repeatable   [127.0.0.1:8000]
   -c, --config FILE            TOML; what is said here comes on top of it

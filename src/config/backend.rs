@@ -14,13 +14,16 @@ pub struct Backend {
     pub port: u16,
     /// Its share of the traffic, against the others' weights: 0 (nothing) to 256. Default: 1.
     pub weight: u16,
+    /// Requests or tunnels it is to be given at a time, by all loops together: 1 or more. `None`,
+    /// the default: no bound.
+    pub max_conns: Option<u32>,
 }
 
 impl Backend {
     /// The largest weight.
     pub const WEIGHT_MAX: u16 = 256;
 
-    /// With a weight of 1.
+    /// With a weight of 1 and no bound.
     #[must_use]
     pub const fn new(scheme: Scheme, host: Host, port: u16) -> Self {
         Self {
@@ -28,13 +31,24 @@ impl Backend {
             host,
             port,
             weight: 1,
+            max_conns: None,
         }
     }
 
-    /// True if it is the same server, whatever its weight.
+    /// True if it is the same server, whatever its weight and bound.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         (self.scheme, &self.host, self.port) == (other.scheme, &other.host, other.port)
+    }
+
+    /// Its weight, and its bound if it has one, for people: `weight 3, max_conns 100`.
+    #[must_use]
+    pub fn terms(&self) -> String {
+        let weight = format!("weight {}", self.weight);
+        match self.max_conns {
+            None => weight,
+            Some(most) => format!("{weight}, max_conns {most}"),
+        }
     }
 
     /// What a Host field for this backend says: the host, and the port unless it is the scheme's

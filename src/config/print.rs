@@ -160,9 +160,16 @@ fn backends(out: &mut Text, backends: &[Backend]) {
     out.line("backends = [");
     for backend in backends {
         let url = Quoted(&backend.to_string()).to_string();
-        out.line(&match backend.weight {
-            1 => format!("  {url},"),
-            weight => format!("  {{ url = {url}, weight = {weight} }},"),
+        let mut terms = String::new();
+        if backend.weight != 1 {
+            terms += &format!(", weight = {}", backend.weight);
+        }
+        if let Some(most) = backend.max_conns {
+            terms += &format!(", max_conns = {most}");
+        }
+        out.line(&match &*terms {
+            "" => format!("  {url},"),
+            terms => format!("  {{ url = {url}{terms} }},"),
         });
     }
     out.line("]");
@@ -261,7 +268,8 @@ mod tests {
         [pool.a]
         backends = ["tcp://x:1"]
         [pool."b.c"]
-        backends = ["https://y,weight=3", { url = "z:2", weight = 0 }]
+        backends = ["https://y,weight=3", { url = "z:2", weight = 0 },
+                    { url = "z:3", max_conns = 1 }, "z:4,weight=2,max-conns=9"]
         host = "shop.example"
         health = { probe = "off", interval = "1m", timeout = "9ms", rise = 7, fall = 8 }
         reuse = { idle = 0, idle_time = "1s", mode = "always" }
@@ -280,6 +288,8 @@ mod tests {
     fn what_is_printed_reads_back_the_same() {
         let rich = file::read(RICH, &|_| None).unwrap();
         assert_eq!(rich.listeners.len(), 2);
+        let bounds = rich.pools[1].backends.iter().map(|one| one.max_conns);
+        assert_eq!(bounds.collect::<Vec<_>>(), [None, None, Some(1), Some(9)]);
         assert_eq!(again(&rich), rich);
         let mut poor = Config::default();
         poor.pools[0]

@@ -54,7 +54,7 @@ struct Written<'a> {
     scheme: Option<Scheme>,
     host: Host,
     port: Option<u16>,
-    weight: u16,
+    options: Options,
 }
 
 impl<'a> Written<'a> {
@@ -66,9 +66,9 @@ impl<'a> Written<'a> {
         let mut parts = rest.split(',');
         let rest = parts.next().unwrap_or_default();
         refuse_extras(text, rest)?;
-        let mut weight = 1;
+        let mut options = Options::default();
         for option in parts {
-            weight = weight_option(option)?;
+            options.read(option)?;
         }
         let rest = match scheme {
             Some(Scheme::Http | Scheme::Https) => rest.strip_suffix('/').unwrap_or(rest),
@@ -84,7 +84,7 @@ impl<'a> Written<'a> {
             scheme,
             host,
             port,
-            weight,
+            options,
         })
     }
 
@@ -123,7 +123,8 @@ impl<'a> Written<'a> {
             ));
         };
         let mut backend = Backend::new(scheme, self.host, port);
-        backend.weight = self.weight;
+        backend.weight = self.options.weight.unwrap_or(backend.weight);
+        backend.max_conns = self.options.max_conns;
         Ok(backend)
     }
 }
@@ -138,22 +139,44 @@ fn scheme_named(name: &str, text: &str) -> Result<Scheme, Complaint> {
         })
 }
 
-/// The weight in `weight=3`, the one option there is.
-fn weight_option(option: &str) -> Result<u16, Complaint> {
-    let Some(value) = option.strip_prefix("weight=") else {
-        let what = match option.split('=').next() {
-            Some("max-conns" | "backup") => "an option that is not available in this version",
-            _ => "an unknown option of a backend",
-        };
-        return Err(Complaint::new(what, option, "there is weight=N"));
-    };
-    let weight = value.parse().ok();
-    weight
-        .filter(|weight| *weight <= Backend::WEIGHT_MAX)
-        .ok_or_else(|| {
-            let instead = "write a whole number from 0 to 256";
-            Complaint::new("not a weight", option, instead)
-        })
+/// What was written after commas; of an option that comes twice the last one counts.
+#[derive(Default)]
+struct Options {
+    weight: Option<u16>,
+    max_conns: Option<u32>,
+}
+
+impl Options {
+    /// One of them, like `weight=3` or `max-conns=100`.
+    fn read(&mut self, option: &str) -> Result<(), Complaint> {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        match key {
+            "weight" => {
+                let weight = value.parse().ok();
+                let weight = weight.filter(|weight| *weight <= Backend::WEIGHT_MAX);
+                self.weight = Some(weight.ok_or_else(|| {
+                    let instead = "write a whole number from 0 to 256";
+                    Complaint::new("not a weight", option, instead)
+                })?);
+            }
+            "max-conns" => {
+                let most = value.parse().ok().filter(|most| *most > 0);
+                self.max_conns = Some(most.ok_or_else(|| {
+                    let instead = format!("write a whole number from 1 to {}", u32::MAX);
+                    Complaint::new("not a number of requests", option, instead)
+                })?);
+            }
+            _ => {
+                let what = match key {
+                    "backup" => "an option that is not available in this version",
+                    _ => "an unknown option of a backend",
+                };
+                let instead = "there are weight=N and max-conns=N";
+                return Err(Complaint::new(what, option, instead));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What a URL may have and a backend has not.
@@ -271,16 +294,35 @@ mod tests {
                 "not a weight: weight=257; write a whole number from 0 to 256",
             ),
             (
-                "a:1,max-conns=3",
-                "an option that is not available in this version: max-conns=3; there is weight=N",
+                "a:1,backup",
+                "an option that is not available in this version: backup; \
+                 there are weight=N and max-conns=N",
             ),
             (
                 "a:1,wieght=3",
-                "an unknown option of a backend: wieght=3; there is weight=N",
+                "an unknown option of a backend: wieght=3; there are weight=N and max-conns=N",
+            ),
+            (
+                "a:1,max-conns=0",
+                "not a number of requests: max-conns=0; write a whole number from 1 to 4294967295",
             ),
         ];
         for (text, expected) in table {
             assert_eq!(weight(text).unwrap_err().to_string(), expected);
         }
+        for text in [
+            "a:1,max-conns",
+            "a:1,max-conns=-1",
+            "a:1,max-conns=4294967296",
+        ] {
+            let said = weight(text).unwrap_err().to_string();
+            assert!(said.starts_with("not a number of requests: "), "{said}");
+        }
+        let both = backend("a:1,weight=3,max-conns=100", Mode::Http, None);
+        let both = both.map(|backend| (backend.weight, backend.max_conns));
+        assert_eq!(both, Ok((3, Some(100))));
+        let bound = backend("tcp://a:1,max-conns=4294967295", Mode::Tcp, None);
+        let bound = bound.map(|backend| (backend.weight, backend.max_conns));
+        assert_eq!(bound, Ok((1, Some(u32::MAX))));
     }
 }

@@ -38,11 +38,7 @@ impl Engine {
     /// If the change speaks of what is not there, or cannot be: nothing is different then.
     pub fn apply(&mut self, change: Change, kernel: &mut dyn Kernel) -> Result<Applied, Refusal> {
         match change {
-            Change::Add {
-                pool,
-                backend,
-                max_conns,
-            } => self.add(&pool, &backend, max_conns, kernel),
+            Change::Add { pool, backend } => self.add(&pool, &backend, kernel),
             Change::Remove { whom, drain } => self.remove(&whom, drain, kernel),
             Change::Edit { whom, edit } => self.edit(&whom, edit, kernel),
             Change::Drain(on) => {
@@ -61,7 +57,6 @@ impl Engine {
         &mut self,
         pool: &str,
         backend: &Backend,
-        max_conns: Option<u32>,
         kernel: &mut dyn Kernel,
     ) -> Result<Applied, Refusal> {
         let hub = &mut self.hub;
@@ -75,18 +70,14 @@ impl Engine {
         if let Some(other) = hub.peers.of(id).iter().copied().find(same) {
             return Err(Refusal::Exists(hub.peer_name(other)));
         }
-        let mut peer = names::peer(backend, hub.rules(id), id, hub.now);
-        peer.max_conns = max_conns;
+        let peer = names::peer(backend, hub.rules(id), id, hub.now);
         let Some(added) = hub.peers.add(peer) else {
             return Err(Refusal::NoPool(pool.to_owned()));
         };
         hub.probe_due = hub.now;
         names::added(added, hub, kernel);
         let id = hub.peer_name(added);
-        hub.announce(&format!(
-            "backend {url} added as {id}, weight {}",
-            backend.weight
-        ));
+        hub.announce(&format!("backend {url} added as {id}, {}", backend.terms()));
         hub.changed(added);
         let pool = pool.to_owned();
         Ok(Applied::Backend { pool, id })

@@ -60,7 +60,7 @@ pub(super) fn peer(backend: &Backend, rules: &Rules, id: PoolId, now: Moment) ->
         pool: id,
         number: 0,
         weight: backend.weight,
-        max_conns: None,
+        max_conns: backend.max_conns,
         standing: Standing::Enabled,
         since: now,
         name: backend.to_string(),

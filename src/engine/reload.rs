@@ -219,7 +219,7 @@ impl Engine {
         }
     }
 
-    /// A server that is there already.
+    /// A server that is there already: what it has goes on, be it more than it may have now.
     fn reweigh(&mut self, id: PeerId, backend: &Backend, round: &mut Round<'_>) -> Option<PeerId> {
         let hub = &mut self.hub;
         let pool = hub.peers.get(id)?.pool;
@@ -228,12 +228,24 @@ impl Engine {
         peer.authority = model.authority;
         peer.own_host = model.own_host;
         peer.tls_name = model.tls_name;
-        let before = peer.weight;
-        if before != backend.weight {
+        let (weight, most) = (peer.weight, peer.max_conns);
+        let mut text = backend.to_string();
+        if weight != backend.weight {
             hub.peers.reweigh(id, backend.weight);
+            text += &format!(", weight {weight} -> {}", backend.weight);
+        }
+        if most != backend.max_conns {
+            hub.peers.bound(id, backend.max_conns);
+            let word = |most: Option<u32>| match most {
+                Some(most) => most.to_string(),
+                None => "nothing".to_owned(),
+            };
+            let (before, after) = (word(most), word(backend.max_conns));
+            text += &format!(", max_conns {before} -> {after}");
+        }
+        if (weight, most) != (backend.weight, backend.max_conns) {
             hub.changed(id);
             let what = format!("backend {}", hub.peer_name(id));
-            let text = format!("{backend}, weight {before} -> {}", backend.weight);
             round.note(Kind::Changed, what, text);
         }
         Some(id)
@@ -268,7 +280,7 @@ impl Engine {
         names::added(added, hub, kernel);
         hub.changed(added);
         let what = format!("backend {}", hub.peer_name(added));
-        let text = format!("{backend}, weight {}", backend.weight);
+        let text = format!("{backend}, {}", backend.terms());
         round.note(Kind::Added, what, text);
         Some(added)
     }

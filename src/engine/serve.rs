@@ -279,7 +279,7 @@ impl Hub {
     }
 
     /// The configuration, with what was changed since through the admin interface: backends,
-    /// their weights, and the log level. Who is drained or disabled is no part of it.
+    /// their weights and bounds, and the log level. Who is drained or disabled is no part of it.
     fn config_now(&self) -> Config {
         let mut config = Config::clone(&self.config);
         let level = log::max_level();
@@ -299,6 +299,7 @@ impl Hub {
                 .filter_map(|peer| {
                     let mut backend = url::backend(&peer.name, mode, None).ok()?;
                     backend.weight = peer.weight;
+                    backend.max_conns = peer.max_conns;
                     Some(backend)
                 })
                 .collect();

@@ -104,6 +104,7 @@ impl Wire {
                 host: Host::Address(Ipv4Addr::LOCALHOST.into()),
                 port: 9001,
                 weight: 1,
+                max_conns: None,
             }],
             health: Health {
                 probe: Probe::Off,

@@ -142,6 +142,9 @@ impl Operator {
             .retain(|one| *one == first || random.below(3) > 0);
         for backend in &mut pool.backends {
             backend.weight = u16::try_from(1 + random.below(3)).expect("small");
+            // In a calm world nobody is turned away.
+            let bounded = self.kind == Kind::Stormy && backend.weight == 3;
+            backend.max_conns = bounded.then_some(2);
         }
         // Whom a new pool trusts would have to come from a file.
         if self.scheme == Scheme::Http && random.below(2) == 0 {
@@ -169,6 +172,11 @@ impl Operator {
         self.left = 0;
         if let Some(mut plan) = self.last.take() {
             plan.config.drain_timeout = self.config.drain_timeout;
+            for pool in &mut plan.config.pools {
+                pool.backends
+                    .iter_mut()
+                    .for_each(|one| one.max_conns = None);
+            }
             self.done.push(Deed::Reload(Box::new(plan.clone())));
             assert!(engine.reload(&plan, kernel).is_ok());
         }
@@ -217,7 +225,6 @@ impl Operator {
                 return Change::Add {
                     pool: "app".to_owned(),
                     backend,
-                    max_conns: None,
                 };
             }
             2 | 3 => {
@@ -266,10 +273,11 @@ mod tests {
 
     fn add(pool: &str, number: u8, scheme: Scheme) -> Change {
         let at = Scene::origin(number);
+        let mut backend = Backend::new(scheme, Host::Address(at.ip()), at.port());
+        backend.max_conns = Some(3);
         Change::Add {
             pool: pool.to_owned(),
-            backend: Backend::new(scheme, Host::Address(at.ip()), at.port()),
-            max_conns: Some(3),
+            backend,
         }
     }
 

@@ -283,6 +283,7 @@ fn the_file_wins_over_what_was_changed_but_standings_stay() {
             "a-1",
             Edit {
                 weight: Some(7),
+                max_conns: Some(5),
                 ..Edit::default()
             },
         ),
@@ -304,18 +305,34 @@ fn the_file_wins_over_what_was_changed_but_standings_stay() {
     let more = Change::Add {
         pool: "a".to_owned(),
         backend: backend(3),
-        max_conns: None,
     };
     assert!(engine.apply(more, &mut kernel).is_ok());
     assert_eq!(
         reload(&mut engine, &mut kernel, &config),
         [
-            "~ backend a-1: http://10.1.0.1, weight 7 -> 1",
+            "~ backend a-1: http://10.1.0.1, weight 7 -> 1, max_conns 5 -> nothing",
             "- backend a-3: http://10.1.0.3, 0 under way may end within 30s",
             "= listener at-a: 0 connections kept",
         ]
     );
     assert_eq!(engine.roster()[1].wanted, Wanted::Disable);
+    let mut bound = config;
+    bound.pools[0].backends[0].max_conns = Some(3);
+    let mut third = backend(3);
+    third.max_conns = Some(4);
+    bound.pools[0].backends.push(third);
+    assert_eq!(
+        reload(&mut engine, &mut kernel, &bound)[..2],
+        [
+            "~ backend a-1: http://10.1.0.1, max_conns nothing -> 3",
+            "+ backend a-4: http://10.1.0.3, weight 1, max_conns 4",
+        ]
+    );
+    let bounds = engine.roster().into_iter().map(|entry| entry.max_conns);
+    assert_eq!(bounds.collect::<Vec<_>>(), [Some(3), None, Some(4)]);
+    // What is the same is not told of again.
+    let said = reload(&mut engine, &mut kernel, &bound);
+    assert!(said.iter().all(|line| line.starts_with('=')), "{said:?}");
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn backends_come_and_go() {
     assert_eq!(added.value("location"), format!("{BACKENDS}/app-2"));
     assert_eq!(admin.status("POST", BACKENDS, &body), 409);
     let config = admin.ask("GET", "/api/v1/config", "").text().to_owned();
-    let written = format!("{{ url = \"{}\", weight = 2 }}", b.url());
+    let written = format!("{{ url = \"{}\", weight = 2, max_conns = 9 }}", b.url());
     assert!(config.contains(&written), "{config}");
     let mut client = admin.binary.client();
     let mut said: Vec<String> = (0..6).map(|_| client.get("/").text().to_owned()).collect();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::client::{Client, get};
 use crate::origin::{Origin, Step, ok};
-use crate::reload::Site;
+use crate::reload::{Site, changes};
 
 #[test]
 fn a_backend_that_has_enough_is_passed_over_and_at_last_it_is_503() {
@@ -81,4 +81,44 @@ fn a_backend_that_has_enough_is_passed_over_and_at_last_it_is_503() {
     let mut said: Vec<String> = (0..4).map(|_| get(at, "/").text().to_owned()).collect();
     said.sort();
     assert_eq!(said.concat(), "aabb");
+}
+
+#[test]
+fn the_file_bounds_and_a_reload_bounds_anew() {
+    let origin = Origin::new(|request, _| match request.target() {
+        "/held" => vec![Step::Hold, ok("held")],
+        _ => vec![ok("free")],
+    });
+    let url = origin.url();
+    let text = |most: u32| {
+        format!(
+            "[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\npool = \"app\"\n\
+             [pool.app]\nbackends = [{{ url = {url:?}, max_conns = {most} }}]\n"
+        )
+    };
+    let site = Site::start("bounds-of-a-file", &text(1));
+    assert_eq!(site.admin.backend("app-1")["max_conns"], 1);
+    let at = site.place("web");
+    let mut held = Client::new(at);
+    held.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+    crate::eventually("it is held", || origin.counts().requests == 1);
+    let mut second = Client::new(at);
+    second.send("GET /one HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(second.response().expect("an answer").status(), 503);
+    let all = site.admin.document("/api/v1/requests");
+    assert_eq!(all[0]["end"], "PQ");
+    let done = site.reload(&text(2));
+    assert_eq!(changes(&done), ["changed backend app-1"]);
+    let said = format!("{url}, max_conns 1 -> 2");
+    assert_eq!(done["changes"][0]["text"], said);
+    let config = site.admin.ask("GET", "/api/v1/config", "");
+    let written = format!("{{ url = {url:?}, max_conns = 2 }}");
+    assert!(config.text().contains(&written), "{}", config.text());
+    // The one that is held is still there, and there is room beside it.
+    second.send("GET /two HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(second.response().expect("an answer").text(), "free");
+    origin.release();
+    assert_eq!(held.response().expect("an answer").text(), "held");
+    assert_eq!(origin.counts().requests, 2);
 }

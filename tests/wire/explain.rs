@@ -18,14 +18,14 @@ fn a_command_line_is_explained_without_running_it() {
         "--from",
         "10.0.0.7",
         "http://10.0.0.1:80",
-        "10.0.0.2:80",
+        "10.0.0.2:80,max-conns=7",
     ]);
     assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
     assert_eq!(outcome.stderr, "");
     for said in [
         "POST http://example.com:8080/a from 10.0.0.7",
         "takes it: it is on port 8080",
-        "app-2  http://10.0.0.2  unknown  weight 1  50.0 %",
+        "app-2  http://10.0.0.2  unknown  weight 1  50.0 %        max_conns 7  not known",
         "X-Forwarded-For: 10.0.0.7",
         "POST is never sent twice",
         "used within 1s",

@@ -117,21 +117,28 @@ fn a_backend_without_a_scheme_has_that_of_its_pool() {
 fn changes_are_what_was_written() {
     let whom = || whom("app", "app-1");
     let body = r#"{"url":"http://10.0.0.9:80","weight":3,"max_conns":7}"#;
-    let Ok(Command::Change(
-        Change::Add {
-            pool,
-            backend,
-            max_conns,
-        },
-        After::Created,
-    )) = ask(Method::Post, BACKENDS, body)
+    let Ok(Command::Change(Change::Add { pool, backend }, After::Created)) =
+        ask(Method::Post, BACKENDS, body)
     else {
         panic!("no backend is added");
     };
     assert_eq!(
-        (pool.as_str(), backend.weight, max_conns),
+        (pool.as_str(), backend.weight, backend.max_conns),
         ("app", 3, Some(7))
     );
+    for (more, meant) in [
+        ("", Some(5)),
+        (r#","max_conns":7"#, Some(7)),
+        (r#","max_conns":0"#, None),
+    ] {
+        let body = format!(r#"{{"url":"10.0.0.9:80,max-conns=5"{more}}}"#);
+        match ask(Method::Post, BACKENDS, &body) {
+            Ok(Command::Change(Change::Add { backend, .. }, _)) => {
+                assert_eq!(backend.max_conns, meant, "{body}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
     assert_eq!(backend.to_string(), "http://10.0.0.9");
     let drain = Span::seconds(5);
     assert_eq!(

@@ -30,6 +30,7 @@ pub(super) struct Written<'a> {
 struct Server<'a> {
     url: String,
     weight: Option<u16>,
+    max_conns: Option<u32>,
     node: Node<'a>,
 }
 
@@ -79,7 +80,8 @@ impl<'a> Written<'a> {
     /// The pool, in the mode of its listeners, which somebody may have asked for.
     pub(super) fn complete(self, mode: Mode, asked: Option<Mode>) -> Result<Pool, Flaw> {
         let Self { mut pool, backends } = self;
-        for Server { url, weight, node } in backends {
+        for server in backends {
+            let Server { url, node, .. } = server;
             let complete = |_: &str| url::backend(&url, mode, asked);
             let mut backend: Backend = if node.is_table() {
                 let place = node.section("backend", SERVER)?.get("url").unwrap_or(node);
@@ -87,7 +89,8 @@ impl<'a> Written<'a> {
             } else {
                 node.parsed("http://127.0.0.1:9001", complete)?
             };
-            backend.weight = weight.unwrap_or(backend.weight);
+            backend.weight = server.weight.unwrap_or(backend.weight);
+            backend.max_conns = server.max_conns.or(backend.max_conns);
             if pool.backends.iter().any(|other| other.is_same(&backend)) {
                 let message = format!("{backend} is in this pool already; name it once");
                 return Err(node.flaw(message));
@@ -100,10 +103,13 @@ impl<'a> Written<'a> {
 
 fn server(node: Node<'_>) -> Result<Server<'_>, Flaw> {
     let example = "http://127.0.0.1:9001";
-    let weight = None;
     if !node.is_table() {
-        let url = node.text(example)?;
-        return Ok(Server { url, weight, node });
+        return Ok(Server {
+            url: node.text(example)?,
+            weight: None,
+            max_conns: None,
+            node,
+        });
     }
     let section = node.section("backend", SERVER)?;
     section.only(SERVER_ABSENT)?;
@@ -113,10 +119,16 @@ fn server(node: Node<'_>) -> Result<Server<'_>, Flaw> {
     let url = url.text(example)?;
     let weight = section.get("weight");
     let weight = weight.map(|node| node.number(0, Backend::WEIGHT_MAX.into()));
-    let weight = weight
-        .transpose()?
-        .and_then(|weight| u16::try_from(weight).ok());
-    Ok(Server { url, weight, node })
+    let most = section.get("max_conns");
+    let most = most.map(|node| node.number(1, u32::MAX.into()));
+    Ok(Server {
+        url,
+        weight: weight
+            .transpose()?
+            .and_then(|weight| u16::try_from(weight).ok()),
+        max_conns: most.transpose()?.and_then(|most| u32::try_from(most).ok()),
+        node,
+    })
 }
 
 fn host(node: Node<'_>) -> Result<HostPolicy, Flaw> {
@@ -274,7 +286,7 @@ const SECTIONS_ABSENT: &[Absent] = &[
 
 const SERVER: &[&str] = &["url", "weight", "max_conns", "backup"];
 
-const SERVER_ABSENT: &[(&str, Only)] = &[("max_conns", Only::Number("0")), ("backup", Only::False)];
+const SERVER_ABSENT: &[(&str, Only)] = &[("backup", Only::False)];
 
 const HEALTH: &[&str] = &["probe", "expect", "interval", "timeout", "rise", "fall"];
 const REUSE: &[&str] = &["idle", "idle_time", "max_uses", "mode"];

@@ -65,7 +65,7 @@ listen = "127.0.0.1:8002"
 mode = "tcp"
 pool = "one"
 [pool.two]
-backends = [{ url = "http://a:${PORT}", weight = 3 }, "${NONE:-b:1}"]
+backends = [{ url = "http://a:${PORT},max-conns=9", weight = 3, max_conns = 7 }, "${NONE:-b:1}"]
 host = "keep"
 health = { probe = "off", interval = "3s", timeout = "4s", rise = 5, fall = 6 }
 reuse = { idle = 7, idle_time = "8s", mode = "never" }
@@ -126,7 +126,11 @@ backends = ["c:1"]
     );
     assert_eq!(one.backends[0].to_string(), "tcp://c:1");
     assert_eq!(two.backends[0].to_string(), "http://a:9001");
-    assert_eq!((two.backends[0].weight, two.backends[1].weight), (3, 1));
+    let [three, usual] = &*two.backends else {
+        panic!("{two:?}")
+    };
+    assert_eq!((three.weight, three.max_conns), (3, Some(7)));
+    assert_eq!((usual.weight, usual.max_conns), (1, None));
     assert_eq!(two.host, HostPolicy::Keep);
     assert_eq!(two.health.probe, Probe::Off);
     assert_eq!((two.health.rise, two.health.fall), (5, 6));
@@ -427,6 +431,22 @@ const FLAWS: &[(&str, &str)] = &[
     (
         "[pool.app]\nbackends = [{ url = \"a:1\", weight = 257 }]",
         "2:37: write a whole number from 0 to 256",
+    ),
+    (
+        "[pool.app]\nbackends = [{ url = \"a:1\", max_conns = 0 }]",
+        "2:40: write a whole number from 1 to 4294967295",
+    ),
+    (
+        "[pool.app]\nbackends = [{ url = \"a:1\", max_conns = \"9\" }]",
+        "2:40: this is text, write a whole number",
+    ),
+    (
+        "[pool.app]\nbackends = [\"a:1,max-conns=0\"]",
+        "2:13: not a number of requests: max-conns=0; write a whole number from 1 to 4294967295",
+    ),
+    (
+        "[pool.app]\nbackends = [{ url = \"a:1\", max_conns = 9, backup = true }]",
+        "2:52: backend.backup is not available in this version; the one value so far is false",
     ),
     (
         "[pool.app]\nbackends = [\"tcp://a:1\", \"http://b:1\"]",

@@ -263,7 +263,6 @@ fn no_sum_falls_when_a_loop_lets_a_server_go_before_the_first_one_does() {
     program.change(Change::Add {
         pool: "app".to_owned(),
         backend: server("http://127.0.0.1:3"),
-        max_conns: None,
     });
     program.gather();
     program.peer(0, 1).requests = 5;

@@ -20,6 +20,7 @@ use tidegate::engine::Engine;
 use tidegate::engine::Plan;
 use tidegate::engine::kernel::Kernel as _;
 use tidegate::limits;
+use tidegate::tally::Event;
 use tidegate::tls::ClientTls;
 use tidegate::tls::ServerTls;
 use tidegate::tls::Source;
@@ -251,6 +252,30 @@ fn who_has_knocked_is_let_in_under_the_rules_of_before() {
         }
         assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 503");
     }
+}
+
+/// Its socket is the one whose going would let it accept: nobody is left who wants to try.
+#[test]
+fn a_listener_that_goes_while_it_cannot_accept_leaves_the_loop_at_rest() {
+    let (mut engine, mut kernel) = start(&config(&[("a", 81, &[]), ("b", 82, &[])]));
+    kernel.bounds().descriptors = 2;
+    kernel.guest().connect(place(82)).expect("a listener");
+    let failed = |engine: &Engine| engine.tally().of(Event::AcceptPaused);
+    while failed(&engine) == 0 {
+        engine.turn(&mut kernel);
+    }
+    reload(&mut engine, &mut kernel, &config(&[("a", 81, &[])]));
+    assert_eq!(kernel.census(), 1, "the client did not get in");
+    // The next one is a while away: a loop that sleeps until then takes few turns.
+    kernel.guest().connect(place(81)).expect("a listener");
+    let since = kernel.now();
+    let mut turns = 0;
+    while kernel.census() == 1 {
+        engine.turn(&mut kernel);
+        turns += 1;
+        assert!(turns < 10, "it turns on the spot");
+    }
+    assert!(kernel.now() > since);
 }
 
 #[test]

@@ -43,10 +43,18 @@ impl Span {
         Self(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// This span `numerator / denominator` times.
+    /// This span `numerator / denominator` times; more than 584 years count as 584 years.
     #[must_use]
     pub const fn scaled(self, numerator: u64, denominator: u64) -> Self {
-        Self(self.0 / denominator * numerator + self.0 % denominator * numerator / denominator)
+        let exact = self.0 as u128 * numerator as u128 / denominator as u128;
+        match exact > u64::MAX as u128 {
+            true => Self(u64::MAX),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it was compared right above"
+            )]
+            false => Self(exact as u64),
+        }
     }
 }
 
@@ -115,6 +123,9 @@ mod tests {
     fn scaling_is_exact_to_the_nanosecond() {
         assert_eq!(Span::seconds(2).scaled(9, 10), Span::millis(1_800));
         assert_eq!(Span(7).scaled(1, 4), Span(1));
+        let many = u64::MAX / 100;
+        assert_eq!(Span::seconds(5).scaled(many, many), Span::seconds(5));
+        assert_eq!(Span(u64::MAX).scaled(3, 2), Span(u64::MAX));
         assert_eq!(Span::seconds(2).scaled(1_100, 1_000), Span::millis(2_200));
     }
 

@@ -124,6 +124,21 @@ mod tests {
         assert_eq!(histogram.sum(), Span(11_001_000_001));
     }
 
+    #[test]
+    fn years_of_observations_have_a_quantile() {
+        let mut histogram = of([Span::millis(5_001), Span::seconds(10)]);
+        histogram.counts.fill(u64::MAX / 10_000);
+        let half = histogram.quantile(50);
+        assert!(
+            half.is_some_and(|half| half <= Span::seconds(10)),
+            "{half:?}"
+        );
+        histogram.counts.fill(0);
+        histogram.counts[BOUNDS.len() - 1] = u64::MAX / 200;
+        let late = histogram.quantile(99);
+        assert!(late.is_some_and(|late| late > Span::seconds(9)), "{late:?}");
+    }
+
     fn of(lengths: impl IntoIterator<Item = Span>) -> Histogram {
         let mut histogram = Histogram::default();
         lengths.into_iter().for_each(|span| histogram.observe(span));

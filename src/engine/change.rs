@@ -47,6 +47,8 @@ impl Engine {
             }
             Change::LogLevel(level) => {
                 self.hub.announce(&format!("log level {}", level.name()));
+                // What is waiting was worth saying under the level of before.
+                self.hub.herald.speak(true);
                 log::set_max_level(filter(level));
                 Ok(Applied::Process)
             }

@@ -134,6 +134,7 @@ impl Engine {
         let session = Session::new(listener.mode, policy, from.ip().to_canonical(), hub.now);
         let door = Door {
             listener: at,
+            moves: listener.moves,
             pool: listener.pool,
             now: hub.now,
         };

@@ -143,7 +143,7 @@ impl Engine {
                 self.move_in(home, socket, address);
             }
             self.describe_door(at, home, fresh[at], round);
-            self.furnish(at, home, round);
+            self.furnish(at, home, fresh[at], round);
         }
         for (at, socket) in left.into_iter().enumerate() {
             if let Some((socket, _)) = socket {
@@ -167,6 +167,7 @@ impl Engine {
             asked: wanted.listen.clone(),
             address: wanted.listen.clone(),
             ready: false,
+            moves: 0,
             mode: wanted.mode,
             pool: round.pools.get(wanted.pool).copied().unwrap_or_default(),
             policy: Rc::new(start::policy(wanted, pool)),
@@ -197,7 +198,7 @@ impl Engine {
 
     /// The policy, from here on; whoever is in keeps the one he came in with, and goes with his
     /// next answer if it is another one.
-    fn furnish(&mut self, at: usize, home: usize, round: &Round<'_>) {
+    fn furnish(&mut self, at: usize, home: usize, fresh: bool, round: &Round<'_>) {
         let config = &round.plan.config;
         let wanted = &config.listeners[at];
         let pool = round.pools.get(wanted.pool).copied().unwrap_or_default();
@@ -208,11 +209,17 @@ impl Engine {
         if let Some(identity) = round.plan.identities.get(at) {
             listener.tls = become_known_as(listener.tls.take(), identity.as_ref());
         }
+        // A name that stands for another place now has other clients, who may be another site's.
+        let moved = fresh || listener.asked != wanted.listen;
+        listener.moves = listener.moves.wrapping_add(u32::from(moved));
         listener.asked = wanted.listen.clone();
         listener.pool = pool;
         listener.mode = wanted.mode;
+        let is_other = policy.is_some();
         if let Some(policy) = policy {
             listener.policy = Rc::new(policy);
+        }
+        if moved || is_other {
             self.let_go(home);
         }
     }
@@ -265,9 +272,12 @@ impl Engine {
             return round.note(Kind::Unchanged, what, format!("{open} kept"));
         }
         let words: Vec<String> = turns.iter().map(ToString::to_string).collect();
-        let text = match self.other_policy(at, home, round.plan) {
-            None => format!("{}; {open} kept", words.join(", ")),
-            Some(_) => format!("{}; {open} to end with the next answer", words.join(", ")),
+        let moved = before.listen != wanted.listen;
+        let differs = moved || self.other_policy(at, home, round.plan).is_some();
+        let goes = differs && wanted.mode == config::Mode::Http;
+        let text = match goes {
+            false => format!("{}; {open} kept", words.join(", ")),
+            true => format!("{}; {open} to end with the next answer", words.join(", ")),
         };
         round.note(Kind::Changed, what, text);
     }
@@ -288,10 +298,27 @@ impl Engine {
                     && self.other_policy(wanted, at, plan).is_none()
                     && !self.is_renewed(wanted, at, plan)
             });
-            if !same && let Some(socket) = self.hub.listeners[at].socket {
+            let passed_on = self.taker_is_alike(at, entrances, plan);
+            if !same
+                && !passed_on
+                && let Some(socket) = self.hub.listeners[at].socket
+            {
                 self.empty_queue(at, socket, kernel);
             }
         }
+    }
+
+    /// Whether the socket of that listener goes to another one that speaks the same: who has
+    /// knocked came to the address, whoever answers there now. He would be served worse by the one
+    /// of before, whose servers may be going.
+    fn taker_is_alike(&self, at: usize, entrances: &[Entrance], plan: &Plan) -> bool {
+        let mut all = entrances.iter();
+        let taker = all.position(|one| matches!(one, Entrance::Taken(from) if *from == at));
+        taker.is_some_and(|taker| {
+            let listener = &self.hub.listeners[at];
+            let is_tls = plan.identities.get(taker).is_some_and(Option::is_some);
+            plan.config.listeners[taker].mode == listener.mode && is_tls == listener.tls.is_some()
+        })
     }
 
     /// Admits those who are in the queue of a listener now, and no more: others may be coming as

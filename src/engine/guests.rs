@@ -12,6 +12,7 @@ use super::hub::Hub;
 use super::slot::Slot;
 use super::slot::Tenant;
 use super::turn::Engine;
+use crate::peers::PoolId;
 
 impl Engine {
     /// What is running at that listener, and has not been answered yet, is the last of its
@@ -25,6 +26,15 @@ impl Engine {
             }
         }
     }
+
+    /// Whether there is a client whose requests go to that pool.
+    pub(super) fn has_guests(&self, pool: PoolId) -> bool {
+        let mut all = self.tenants.keys().into_iter();
+        all.any(|key| match self.tenants.get(key) {
+            Some(Tenant::Session(slot)) => slot.pool == pool,
+            _ => false,
+        })
+    }
 }
 
 impl Hub {
@@ -34,7 +44,8 @@ impl Hub {
         let Some(listener) = self.listeners.get(slot.listener) else {
             return self.resting;
         };
-        let dated = !Rc::ptr_eq(&listener.policy, slot.session.policy());
+        let dated =
+            slot.moves != listener.moves || !Rc::ptr_eq(&listener.policy, slot.session.policy());
         self.resting || dated || listener.socket.is_none()
     }
 }

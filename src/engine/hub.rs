@@ -77,6 +77,8 @@ pub(super) struct Listener {
     pub(super) asked: Address,
     pub(super) address: Address,
     pub(super) ready: bool,
+    /// How often it came to be elsewhere: clients of before are not those of now.
+    pub(super) moves: u32,
     pub(super) mode: Mode,
     pub(super) pool: PoolId,
     pub(super) policy: Rc<Policy>,

@@ -60,7 +60,7 @@ impl Engine {
         if self.hub.draining() {
             return Err("the program is ending".to_owned());
         }
-        check_modes(plan, &self.hub)?;
+        self.check_modes(plan)?;
         let entrances = self.open_entrances(plan, kernel)?;
         let mut round = Round {
             plan,
@@ -77,6 +77,41 @@ impl Engine {
         self.hub.bury(plan);
         self.reload_process(&mut round, kernel);
         Ok(round.all)
+    }
+
+    /// Requests and connections are balanced by different machines: what has begun as one does not
+    /// become the other.
+    fn check_modes(&self, plan: &Plan) -> Result<(), String> {
+        let config = &plan.config;
+        let refused = |what: &str, name: &str, was: &str, is: &str| {
+            format!(
+                "{what} {name} balances {was} and cannot turn to {is} while the program runs; give \
+                 it another name, or restart"
+            )
+        };
+        for (at, pool) in config.pools.iter().enumerate() {
+            let (name, mode) = (&pool.name, start::mode(config, at));
+            // One that is gone comes back as whatever it is, once nobody is left who came to it.
+            let mut known = self.hub.rules.iter().enumerate();
+            let other = |(id, rules): &(usize, &Rules)| {
+                let same = rules.name == *name && rules.mode != mode;
+                same && (!rules.gone || self.has_guests(PoolId(*id)))
+            };
+            if let Some((_, rules)) = known.find(other) {
+                let why = refused("pool", name, rules.mode.name(), mode.name());
+                return Err(plan.of_pool(at, &why));
+            }
+        }
+        for (at, one) in config.listeners.iter().enumerate() {
+            let (name, mode) = (&one.name, one.mode);
+            // One that was gone comes back as whatever it is.
+            let mut known = self.hub.config.listeners.iter();
+            if let Some(listener) = known.find(|other| other.name == *name && other.mode != mode) {
+                let why = refused("listener", name, listener.mode.name(), mode.name());
+                return Err(plan.of_listener(at, &why));
+            }
+        }
+        Ok(())
     }
 
     /// Makes a pool what it shall be, and says which number it has.
@@ -326,6 +361,7 @@ impl Engine {
         hub.journal.adopt(&config.access_log);
         hub.windows.grow(config.clients().saturating_mul(2));
         if hub.leads && config.log_level != round.before.log_level {
+            hub.herald.speak(true);
             log::set_max_level(super::change::filter(config.log_level));
         }
         let place = |config: &Config| config.admin.as_ref().map(|admin| admin.listen.clone());
@@ -392,37 +428,6 @@ impl Hub {
             peer.is_some_and(|peer| peer.name == url && !peer.is_leaving())
         })
     }
-}
-
-/// Requests and connections are balanced by different machines: what has begun as one does not
-/// become the other.
-fn check_modes(plan: &Plan, hub: &Hub) -> Result<(), String> {
-    let config = &plan.config;
-    let refused = |what: &str, name: &str, was: &str, is: &str| {
-        format!(
-            "{what} {name} balances {was} and cannot turn to {is} while the program runs; give it \
-             another name, or restart"
-        )
-    };
-    for (at, pool) in config.pools.iter().enumerate() {
-        let (name, mode) = (&pool.name, start::mode(config, at));
-        let mut known = hub.rules.iter();
-        let other = |rules: &&Rules| rules.name == *name && !rules.gone && rules.mode != mode;
-        if let Some(rules) = known.find(other) {
-            let why = refused("pool", name, rules.mode.name(), mode.name());
-            return Err(plan.of_pool(at, &why));
-        }
-    }
-    for (at, one) in config.listeners.iter().enumerate() {
-        let (name, mode) = (&one.name, one.mode);
-        // One that was gone comes back as whatever it is.
-        let mut known = hub.config.listeners.iter();
-        if let Some(listener) = known.find(|other| other.name == *name && other.mode != mode) {
-            let why = refused("listener", name, listener.mode.name(), mode.name());
-            return Err(plan.of_listener(at, &why));
-        }
-    }
-    Ok(())
 }
 
 fn trust(at: usize, plan: &Plan) -> Option<&crate::tls::Trust> {

@@ -40,6 +40,8 @@ pub(super) struct Slot {
     pub(super) pool: PoolId,
     /// Where it came in: the position of the listener.
     pub(super) listener: usize,
+    /// How often that had been moved by then.
+    pub(super) moves: u32,
     /// When it came in.
     pub(super) since: Moment,
     /// When a server was wanted first for the request that runs.
@@ -54,6 +56,7 @@ pub(super) struct Slot {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Door {
     pub(super) listener: usize,
+    pub(super) moves: u32,
     pub(super) pool: PoolId,
     pub(super) now: Moment,
 }
@@ -148,6 +151,7 @@ impl Slot {
             from,
             pool: door.pool,
             listener: door.listener,
+            moves: door.moves,
             since: door.now,
             began: None,
             note: None,

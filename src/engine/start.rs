@@ -266,6 +266,7 @@ fn open(config: &Config, kernel: &mut dyn Kernel) -> Result<Vec<Listener>, Start
                 asked: address,
                 address: really,
                 ready: false,
+                moves: 0,
                 mode: wanted.mode,
                 pool: PoolId(wanted.pool),
                 policy: Rc::new(policy(wanted, &config.pools[wanted.pool])),

@@ -111,9 +111,11 @@ fn same(slot: &Slot, hub: &Hub) -> Option<PeerId> {
         .filter(ours)
 }
 
-/// The listener may have got another pool since the client came in.
+/// The listener may have got another pool since the client came in; but if its name stands for
+/// another place by now, it is not where this client came in.
 fn follow(slot: &mut Slot, hub: &Hub) {
-    if let Some(listener) = hub.listeners.get(slot.listener) {
+    let listener = hub.listeners.get(slot.listener);
+    if let Some(listener) = listener.filter(|listener| listener.moves == slot.moves) {
         slot.pool = listener.pool;
     }
 }

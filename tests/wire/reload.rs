@@ -300,7 +300,7 @@ fn without_a_file_there_is_nothing_to_reload_and_nobody_dies() {
 }
 
 #[test]
-fn a_listener_moves_and_its_clients_stay() {
+fn a_listener_moves_and_its_clients_end_with_their_next_answer() {
     let [a, b] = ["a", "b"].map(Origin::saying);
     let text = file(&[a.url()], "", "");
     let site = Site::start("move", &text);
@@ -316,7 +316,11 @@ fn a_listener_moves_and_its_clients_stay() {
     let done = site.reload(&moved);
     assert_eq!(changes(&done), ["changed listener web"]);
     assert_eq!(site.place("web").to_string(), free);
-    assert_eq!(client.get("/").text(), "a", "on the connection of before");
+    let last = client.get("/");
+    assert_eq!(last.text(), "a", "on the connection of before");
+    assert_eq!(last.values("connection"), ["close"]);
+    client.assert_closed();
+    let mut client = Client::new(site.place("web"));
     assert_eq!(get(site.place("web"), "/").text(), "a");
     let error = std::net::TcpStream::connect(before).expect_err("nobody listens");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
@@ -342,6 +346,8 @@ fn a_listener_moves_and_its_clients_stay() {
         ]
     );
     assert_eq!(client.get("/").text(), "b");
+    let mut guest = Client::new(site.place("more"));
+    assert_eq!(guest.get("/").text(), "a");
     let done = site.reload(&swapped(&more, &free));
     assert_eq!(
         changes(&done),
@@ -351,8 +357,18 @@ fn a_listener_moves_and_its_clients_stay() {
         assert_eq!(&site.place(listener).to_string(), place);
         assert_eq!(get(place.parse().expect("an address"), "/").text(), said);
     }
-    assert_eq!(client.get("/").text(), "b");
+    for (client, said) in [(&mut client, "b"), (&mut guest, "a")] {
+        let last = client.get("/");
+        assert_eq!(
+            (last.text(), last.values("connection")),
+            (said, vec!["close"])
+        );
+        client.assert_closed();
+    }
     // And away: whoever is in may ask once more.
+    let mut client = Client::new(site.place("more"));
+    let mut guest = Client::new(site.place("web"));
+    assert_eq!(guest.get("/").text(), "b");
     let done = site.reload(&text);
     assert_eq!(
         changes(&done),
@@ -364,6 +380,51 @@ fn a_listener_moves_and_its_clients_stay() {
         ]
     );
     assert_eq!(client.get("/").text(), "a");
+    // The name stands for another site's place by now: nobody is taken along to its servers.
+    assert_eq!(guest.get("/").status(), 503);
+    guest.assert_closed();
+}
+
+/// A pool comes back in another mode: not before its last client of before is gone.
+#[test]
+fn a_pool_that_comes_back_balances_something_else_when_its_clients_are_gone() {
+    let [a, b] = ["a", "b"].map(Origin::saying);
+    let two = |pool: &str, more: &str| {
+        let [a, b] = [a.url(), b.address().to_string()];
+        let b = if more.is_empty() { a.clone() } else { b };
+        format!(
+            "[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\npool = \"stays\"\n\
+             [[listener]]\nname = \"more\"\nlisten = \"127.0.0.1:0\"\npool = \"{pool}\"\n{more}\
+             [pool.stays]\nbackends = [{a:?}]\n[pool.{pool}]\nbackends = [{b:?}]\n"
+        )
+    };
+    let (http, tcp) = (two("app", ""), two("app", "mode = \"tcp\"\n"));
+    let without = http
+        .replace("[pool.app]", "[pool.other]")
+        .replace("\"app\"", "\"other\"");
+    let without = without.replace("\"more\"", "\"else\"");
+    let site = Site::start("mode", &http);
+    let mut client = Client::new(site.place("more"));
+    assert_eq!(client.get("/").text(), "a");
+    site.reload(&without);
+    let why = refused(&site, &tcp);
+    assert!(
+        why.contains("pool app balances http and cannot turn to tcp"),
+        "{why}"
+    );
+    client.get("/");
+    client.assert_closed();
+    drop(client);
+    crate::eventually("the client's leaving is noticed", || {
+        site.admin.document("/api/v1/connections") == serde_json::json!([])
+    });
+    let done = site.reload(&tcp);
+    assert!(
+        changes(&done).contains(&"added pool app".to_owned()),
+        "{done}"
+    );
+    assert_eq!(get(site.place("more"), "/").text(), "b");
 }
 
 /// A listener is gone: its last clients are told to go after their next request.

@@ -250,6 +250,14 @@ impl Engine {
     /// Cuts what a server still has, and says how much that was.
     fn cut(&mut self, id: PeerId) -> usize {
         let mut cut = 0;
+        if self
+            .hub
+            .peers
+            .get(id)
+            .is_none_or(|peer| peer.in_flight == 0)
+        {
+            return cut;
+        }
         for key in self.tenants.keys() {
             let hub = &mut self.hub;
             if let Some(Tenant::Session(slot)) = self.tenants.get_mut(key)

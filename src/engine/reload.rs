@@ -6,6 +6,9 @@
 //! back: what was taken out stays as an empty place, so that numbers which sessions and books hold
 //! mean the same for life. A reload is whole or nothing: what can fail comes first.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
 use super::hub::Hub;
 use super::hub::Rules;
 use super::kernel::Kernel;
@@ -237,11 +240,11 @@ impl Engine {
         round: &mut Round<'_>,
         kernel: &mut dyn Kernel,
     ) {
-        let mut stays = Vec::with_capacity(pool.backends.len());
+        let standing = self.hub.standing(id);
+        let mut stays = BTreeSet::new();
         for backend in &pool.backends {
-            let found = self.hub.standing_named(id, &backend.to_string());
-            let peer = match found {
-                Some(peer) => self.reweigh(peer, backend, round),
+            let peer = match standing.get(&backend.to_string()) {
+                Some(peer) => self.reweigh(*peer, backend, round),
                 None => self.enrol(id, backend, round, kernel),
             };
             stays.extend(peer);
@@ -420,13 +423,14 @@ impl Hub {
         self.peers.add_pool(thresholds)
     }
 
-    /// The server of that URL in a pool, unless it is being removed.
-    fn standing_named(&self, pool: PoolId, url: &str) -> Option<PeerId> {
-        let mut all = self.peers.of(pool).iter().copied();
-        all.find(|id| {
-            let peer = self.peers.get(*id);
-            peer.is_some_and(|peer| peer.name == url && !peer.is_leaving())
-        })
+    /// The servers of a pool by their URLs, without those that are being removed.
+    fn standing(&self, pool: PoolId) -> BTreeMap<String, PeerId> {
+        let all = self.peers.of(pool).iter();
+        let stands = all.filter_map(|id| {
+            let peer = self.peers.get(*id).filter(|peer| !peer.is_leaving())?;
+            Some((peer.name.clone(), *id))
+        });
+        stands.collect()
     }
 }
 

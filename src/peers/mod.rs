@@ -68,6 +68,17 @@ fn count(number: &mut u64, more: bool) {
     };
 }
 
+/// Takes a server out of a list in the order in which they were added, which is that of their
+/// generations until those begin anew.
+fn strike(order: &mut Vec<PeerId>, id: PeerId) {
+    match order.binary_search_by_key(&id.0.generation, |other| other.0.generation) {
+        Ok(place) if order.get(place) == Some(&id) => {
+            order.remove(place);
+        }
+        Ok(_) | Err(_) => order.retain(|other| *other != id),
+    }
+}
+
 /// Servers that stand for each other.
 #[derive(Debug)]
 struct Pool {
@@ -108,10 +119,10 @@ impl Peers {
     pub fn remove(&mut self, id: PeerId) -> Option<Peer> {
         let peer = self.table.remove(id.0)?;
         self.departed += peer.requests;
-        self.order.retain(|other| *other != id);
+        strike(&mut self.order, id);
         if let Some(pool) = self.pools.get_mut(peer.pool.0) {
-            pool.order.retain(|other| *other != id);
-            pool.rotation.remove(id);
+            strike(&mut pool.order, id);
+            pool.rotation.remove(peer.number);
         }
         Some(peer)
     }
@@ -144,7 +155,7 @@ impl Peers {
         };
         peer.weight = weight;
         if let Some(pool) = self.pools.get_mut(peer.pool.0) {
-            pool.rotation.reweigh(id, weight);
+            pool.rotation.reweigh(peer.number, weight);
         }
     }
 
@@ -350,9 +361,9 @@ impl Peers {
         };
         if peer.takes_part() {
             pool.rotation.insert(peer.number, id, peer.weight);
-            pool.rotation.fill(id, self.places.are_taken(peer));
+            pool.rotation.fill(peer.number, self.places.are_taken(peer));
         } else {
-            pool.rotation.remove(id);
+            pool.rotation.remove(peer.number);
         }
     }
 }

@@ -20,8 +20,8 @@ pub struct Rotation {
     cursor: usize,
     /// Of each in `up`.
     shares: Vec<Share>,
-    /// Whether the shares differ, or are nothing.
-    weighted: bool,
+    /// Whether the shares differ, or are nothing; looked at again at the first pick after a change.
+    weighted: Option<bool>,
 }
 
 /// What a server may claim.
@@ -37,7 +37,7 @@ struct Share {
 impl Rotation {
     /// The next server, `tried` ones left out; `None` if there is no other.
     pub fn next(&mut self, tried: &[PeerId]) -> Option<PeerId> {
-        if self.weighted {
+        if self.is_weighted() {
             return self.richest(tried);
         }
         for step in 0..self.up.len() {
@@ -84,20 +84,20 @@ impl Rotation {
             full: false,
         };
         self.shares.insert(place, share);
-        self.judge_weights();
+        self.weighted = None;
         if place < self.cursor {
             self.cursor += 1;
         }
     }
 
-    /// Takes the server out.
-    pub(super) fn remove(&mut self, id: PeerId) {
-        let Some(place) = self.up.iter().position(|(_, other)| *other == id) else {
+    /// Takes the server of that number out.
+    pub(super) fn remove(&mut self, number: u32) {
+        let Some(place) = self.place(number) else {
             return;
         };
         self.up.remove(place);
         self.shares.remove(place);
-        self.judge_weights();
+        self.weighted = None;
         if place < self.cursor && !planted(Bug::RotationSkewed) {
             self.cursor -= 1;
         }
@@ -107,8 +107,8 @@ impl Rotation {
     }
 
     /// The server has enough for now, or could be given more again. Its place stays its own.
-    pub(super) fn fill(&mut self, id: PeerId, full: bool) {
-        let place = self.up.iter().position(|(_, other)| *other == id);
+    pub(super) fn fill(&mut self, number: u32, full: bool) {
+        let place = self.place(number);
         if let Some(share) = place.and_then(|at| self.shares.get_mut(at)) {
             share.full = full;
         }
@@ -116,20 +116,30 @@ impl Rotation {
 
     /// The server has another weight. All accounts are closed: what was earned under
     /// the old weights would keep a server waiting, or favoured, for long under the new ones.
-    pub(super) fn reweigh(&mut self, id: PeerId, weight: u16) {
-        let Some(place) = self.up.iter().position(|(_, other)| *other == id) else {
+    pub(super) fn reweigh(&mut self, number: u32, weight: u16) {
+        let Some(place) = self.place(number) else {
             return;
         };
         self.shares[place].weight = weight;
         for share in &mut self.shares {
             share.credit = 0;
         }
-        self.judge_weights();
+        self.weighted = None;
     }
 
-    fn judge_weights(&mut self) {
+    fn place(&self, number: u32) -> Option<usize> {
+        let found = self.up.binary_search_by_key(&number, |(other, _)| *other);
+        found.ok()
+    }
+
+    fn is_weighted(&mut self) -> bool {
+        if let Some(known) = self.weighted {
+            return known;
+        }
         let first = self.shares.first().map_or(1, |share| share.weight);
-        self.weighted = first == 0 || self.shares.iter().any(|share| share.weight != first);
+        let weighted = first == 0 || self.shares.iter().any(|share| share.weight != first);
+        self.weighted = Some(weighted);
+        weighted
     }
 
     /// How many are up.
@@ -196,7 +206,7 @@ mod tests {
         let mut rotation = rotation(&order);
         assert_eq!(rotation.next(&order), None);
         for id in &order {
-            rotation.remove(*id);
+            rotation.remove(id.0.index);
         }
         assert_eq!(rotation.next(&[]), None);
     }
@@ -207,7 +217,7 @@ mod tests {
     fn goes_round_ten_thousand() {
         let order = ids(10_000);
         let mut rotation = rotation(&order);
-        rotation.remove(order[5_000]);
+        rotation.remove(number(5_000));
         rotation.insert(number(5_000), order[5_000], 1);
         let picked: Vec<PeerId> = order.iter().filter_map(|_| rotation.next(&[])).collect();
         assert_eq!(picked, order);
@@ -217,7 +227,7 @@ mod tests {
     fn moves_past_a_dead_one() {
         let order = ids(3);
         let mut rotation = rotation(&order);
-        rotation.remove(order[1]);
+        rotation.remove(number(1));
         let picked: Vec<u32> = (0..4)
             .map(|_| rotation.next(&[]).unwrap().0.index)
             .collect();
@@ -230,7 +240,7 @@ mod tests {
         let mut rotation = rotation(&order);
         assert_eq!(rotation.next(&[]), Some(order[0]));
         assert_eq!(rotation.next(&[]), Some(order[1]));
-        rotation.remove(order[0]);
+        rotation.remove(number(0));
         assert_eq!(rotation.next(&[]), Some(order[2]));
         rotation.insert(0, order[0], 1);
         assert_eq!(rotation.next(&[]), Some(order[3]));
@@ -268,7 +278,7 @@ mod tests {
     fn weighted_servers_come_and_go() {
         let (order, mut rotation) = weighted(&[3, 1, 2]);
         rotation.next(&[]);
-        rotation.remove(order[2]);
+        rotation.remove(number(2));
         for _ in 0..3 {
             let mut counts = [0; 3];
             for _ in 0..400 {
@@ -276,7 +286,7 @@ mod tests {
             }
             assert_eq!(counts, [300, 100, 0]);
         }
-        rotation.remove(order[0]);
+        rotation.remove(number(0));
         assert_eq!(rotation.next(&[]), Some(order[1]));
         assert_eq!(rotation.next(&order[1..]), None);
     }
@@ -289,7 +299,7 @@ mod tests {
         for _ in 0..2_000 {
             let at = usize::try_from(random.below(7)).unwrap();
             if random.permille(500) {
-                rotation.remove(order[at]);
+                rotation.remove(number(at));
             } else {
                 rotation.insert(number(at), order[at], 1);
             }
@@ -312,7 +322,7 @@ mod tests {
         rotation.next(&[]);
         for weights in [[256, 1, 1], [1, 1, 1], [0, 3, 1], [2, 2, 0], [1, 1, 1]] {
             for (id, weight) in order.iter().zip(weights) {
-                rotation.reweigh(*id, weight);
+                rotation.reweigh(id.0.index, weight);
             }
             let total = weights.iter().sum::<u16>();
             let mut counts = [0; 3];

@@ -1,38 +1,85 @@
 //! Reports in the text format of Prometheus, version 0.0.4.
 
+mod families;
 mod text;
 
 use std::fmt::Display;
 
 use super::report::Report;
-use super::report::State;
 use crate::base::time::Span;
 use crate::tally::End;
+use families::PER_BACKEND;
 use text::Page;
-use text::all;
 use text::seconds;
 
-/// The media type of [`render`].
+/// The media type of a page.
 pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Everything.
-#[must_use]
-pub fn render(report: &Report) -> String {
-    let mut page = Page::default();
-    program(report, &mut page);
-    process(report, &mut page);
-    page.single(
-        "tidegate_access_log_dropped_total",
-        "counter",
-        "Lines of the access log that were lost, as they came faster than they were written.",
-        &report.process.unlogged,
-    );
-    traffic(report, &mut page);
-    states(report, &mut page);
-    backends(report, &mut page);
-    more_of_backends(report, &mut page);
-    latencies(report, &mut page);
-    page.text
+/// A page that is being written, a piece at a time: with thousands of servers it is megabytes long,
+/// for whose writing nobody is to wait.
+#[derive(Debug)]
+pub struct Draft {
+    report: Report,
+    page: Page,
+    /// The family, the pool and the server that are next.
+    next: (usize, usize, usize),
+}
+
+impl Draft {
+    /// A page of that report. What does not grow with the number of servers is written already.
+    #[must_use]
+    pub fn new(report: Report) -> Self {
+        let mut page = Page::default();
+        program(&report, &mut page);
+        process(&report, &mut page);
+        page.single(
+            "tidegate_access_log_dropped_total",
+            "counter",
+            "Lines of the access log that were lost, as they came faster than they were written.",
+            &report.process.unlogged,
+        );
+        traffic(&report, &mut page);
+        latencies(&report, &mut page);
+        Self {
+            report,
+            page,
+            next: (0, 0, 0),
+        }
+    }
+
+    /// Writes `most` bytes more, or a few lines more than that. True when the page is whole.
+    pub fn write(&mut self, most: usize) -> bool {
+        let enough = self.page.text.len().saturating_add(most);
+        let (mut family, mut pool, mut server) = self.next;
+        while let Some(((name, kind, help), tell)) = PER_BACKEND.get(family) {
+            // Whoever goes on here has told of one at least.
+            if (pool, server) == (0, 0) {
+                self.page.family(name, kind, help);
+            }
+            while let Some(whole) = self.report.pools.get(pool) {
+                for one in whole.backends.iter().skip(server) {
+                    self.page
+                        .about(&[("pool", &whole.name), ("backend", &one.id)]);
+                    tell(&mut self.page, one);
+                    server += 1;
+                    if self.page.text.len() >= enough {
+                        self.next = (family, pool, server);
+                        return false;
+                    }
+                }
+                (pool, server) = (pool + 1, 0);
+            }
+            (family, pool) = (family + 1, 0);
+        }
+        self.next = (family, 0, 0);
+        true
+    }
+
+    /// What is written.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.page.text
+    }
 }
 
 fn program(report: &Report, page: &mut Page) {
@@ -98,7 +145,7 @@ fn process(report: &Report, page: &mut Page) {
         "histogram",
         "How long turns of the event loops took: for so long others wait.",
     );
-    page.histogram(&[], &process.lag);
+    page.histogram(&process.lag);
     page.single(
         "tidegate_loop_longest_turn_seconds",
         "gauge",
@@ -178,134 +225,6 @@ fn traffic(report: &Report, page: &mut Page) {
     }
 }
 
-fn states(report: &Report, page: &mut Page) {
-    page.per_backend(
-        report,
-        ("tidegate_backend_up", "gauge", "Whether it gets traffic."),
-        |one| u64::from(one.state == State::Up),
-    );
-    page.family(
-        "tidegate_backend_state",
-        "gauge",
-        "1 for the state that it is in.",
-    );
-    for (pool, one) in all(report) {
-        for state in State::ALL {
-            let labels: [(&str, &dyn Display); 3] = [
-                ("pool", &pool.name),
-                ("backend", &one.id),
-                ("state", &state.name()),
-            ];
-            page.line(&labels, &u8::from(one.state == state));
-        }
-    }
-    page.per_backend(
-        report,
-        (
-            "tidegate_backend_weight",
-            "gauge",
-            "Its share of the requests.",
-        ),
-        |one| u64::from(one.weight),
-    );
-    page.per_backend(
-        report,
-        ("tidegate_backend_in_flight", "gauge", "Requests on it."),
-        |one| one.in_flight,
-    );
-    page.per_backend(
-        report,
-        (
-            "tidegate_backend_max_conns",
-            "gauge",
-            "Most requests on it at a time; 0: no bound.",
-        ),
-        |one| u64::from(one.max_conns.unwrap_or(0)),
-    );
-    page.per_backend(
-        report,
-        (
-            "tidegate_backend_idle_connections",
-            "gauge",
-            "Connections kept to it.",
-        ),
-        |one| one.idle,
-    );
-}
-
-fn backends(report: &Report, page: &mut Page) {
-    page.split(
-        report,
-        (
-            "tidegate_backend_requests_total",
-            "counter",
-            "Its answers, by class.",
-        ),
-        "code_class",
-        |one| {
-            let names = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-            names.into_iter().zip(one.codes).collect()
-        },
-    );
-    page.split(
-        report,
-        (
-            "tidegate_backend_connects_total",
-            "counter",
-            "Attempts to connect to it for requests.",
-        ),
-        "result",
-        |one| vec![("ok", one.connects), ("failed", one.failures)],
-    );
-    page.per_backend(
-        report,
-        (
-            "tidegate_backend_reuses_total",
-            "counter",
-            "Requests given to it over kept connections.",
-        ),
-        |one| one.reuses,
-    );
-    page.split(
-        report,
-        (
-            "tidegate_backend_retries_total",
-            "counter",
-            "Requests that were sent again after it had broken off.",
-        ),
-        "reason",
-        |one| vec![("reset", one.retries)],
-    );
-    page.per_backend(
-        report,
-        (
-            "tidegate_backend_ejections_total",
-            "counter",
-            "How often live traffic has taken it out.",
-        ),
-        |_| 0,
-    );
-}
-
-fn more_of_backends(report: &Report, page: &mut Page) {
-    page.split(
-        report,
-        ("tidegate_backend_probe_total", "counter", "Probes of it."),
-        "result",
-        |one| vec![("ok", one.probes[0]), ("failed", one.probes[1])],
-    );
-    page.split(
-        report,
-        (
-            "tidegate_backend_bytes_total",
-            "counter",
-            "Bytes sent to it (in) and come from it (out).",
-        ),
-        "direction",
-        |one| vec![("in", one.bytes_in), ("out", one.bytes_out)],
-    );
-}
-
 fn latencies(report: &Report, page: &mut Page) {
     page.family(
         "tidegate_request_duration_seconds",
@@ -313,25 +232,10 @@ fn latencies(report: &Report, page: &mut Page) {
         "From the request to the last byte of its answer with the client.",
     );
     for row in &report.rows {
-        let labels: [(&str, &dyn Display); 2] = [("listener", &row.listener), ("pool", &row.pool)];
-        page.histogram(&labels, &row.latency);
-    }
-    page.family(
-        "tidegate_backend_duration_seconds",
-        "histogram",
-        "The same, of the answers of a backend.",
-    );
-    for (pool, one) in all(report) {
-        let labels: [(&str, &dyn Display); 2] = [("pool", &pool.name), ("backend", &one.id)];
-        page.histogram(&labels, &one.latency);
-    }
-    page.family(
-        "tidegate_backend_probe_duration_seconds",
-        "summary",
-        "How long probes took.",
-    );
-    for (pool, one) in all(report) {
-        let labels: [(&str, &dyn Display); 2] = [("pool", &pool.name), ("backend", &one.id)];
-        page.sum_and_count(&labels, one.probes_took, one.probes.iter().sum());
+        page.about(&[("listener", &row.listener), ("pool", &row.pool)]);
+        page.histogram(&row.latency);
     }
 }
+
+#[cfg(test)]
+mod tests;

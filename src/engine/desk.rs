@@ -27,6 +27,7 @@ use super::slot::Tenant;
 use super::turn::Engine;
 use crate::admin::Access;
 use crate::admin::Answer;
+use crate::admin::Command;
 use crate::admin::Conversation;
 use crate::admin::Move;
 use crate::admin::json;
@@ -145,6 +146,7 @@ impl Engine {
         let Some(access) = self.hub.office.as_ref().map(|one| Rc::clone(&one.access)) else {
             return self.end_desk(key, kernel);
         };
+        self.go_on_writing(key);
         for _ in 0..limits::STEPS_PER_RUN {
             let now = self.hub.now;
             let Some(Tenant::Admin(desk)) = self.tenants.get_mut(key) else {
@@ -179,7 +181,7 @@ impl Engine {
             Some(Patience::Idle(vigil)) => Some(vigil.until),
             Some(Patience::Gone(vigil)) => Some(vigil.until).filter(|until| *until > self.hub.now),
             Some(Patience::Figures(view)) => Some(view.until),
-            Some(Patience::Reload(_)) | None => None,
+            Some(Patience::Reload(_) | Patience::Page(_)) | None => None,
         };
         if let Some(due) = desk.talk.deadline().into_iter().chain(patience).min() {
             self.hub.timers.arm(key, due);
@@ -236,7 +238,14 @@ impl Engine {
                     if !ready && view.until > hub.now {
                         continue;
                     }
-                    self.show(&view.command, &view.found, kernel)
+                    if view.command == Command::Metrics {
+                        match self.begin_page(key, kernel) {
+                            Some(answer) => answer,
+                            None => continue,
+                        }
+                    } else {
+                        self.show(&view.command, &view.found, kernel)
+                    }
                 }
                 Some(Patience::Idle(vigil)) => {
                     let idle = self.is_done(vigil, false);
@@ -249,7 +258,7 @@ impl Engine {
                         None => Answer::nothing(),
                     }
                 }
-                Some(Patience::Reload(_)) | None => continue,
+                Some(Patience::Reload(_) | Patience::Page(_)) | None => continue,
             };
             self.hub.pace.did("an answer to an operator who has waited");
             self.reply(key, &answer);

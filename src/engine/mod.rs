@@ -35,6 +35,7 @@ mod recent;
 mod reload;
 mod report;
 mod roster;
+mod scrape;
 mod serve;
 mod slot;
 mod splice;

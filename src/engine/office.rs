@@ -10,6 +10,7 @@ use crate::admin::Access;
 use crate::admin::Command;
 use crate::admin::Conversation;
 use crate::admin::Whom;
+use crate::admin::metrics;
 use crate::base::Socket;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
@@ -66,6 +67,8 @@ pub(super) enum Patience {
     Reload(u64),
     /// The other loops have said what they have counted.
     Figures(Box<View>),
+    /// The page is written.
+    Page(Box<metrics::Draft>),
 }
 
 /// Somebody waits for a server, in all loops.

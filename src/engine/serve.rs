@@ -25,7 +25,6 @@ use crate::admin::Whom;
 use crate::admin::explain;
 use crate::admin::explain::Question;
 use crate::admin::json;
-use crate::admin::metrics;
 use crate::base::arena::Key;
 use crate::base::time::Moment;
 use crate::base::time::Span;
@@ -71,6 +70,9 @@ impl Engine {
     /// The answer, unless other loops have to be asked for their part of it.
     fn look(&mut self, key: Key, command: Command, kernel: &mut dyn Kernel) -> Option<Answer> {
         let Some(wish) = wish(&command).filter(|_| self.has_company()) else {
+            if command == Command::Metrics {
+                return self.begin_page(key, kernel);
+            }
             return Some(self.show(&command, &Found::default(), kernel));
         };
         let ticket = self.question(wish, kernel);
@@ -84,7 +86,8 @@ impl Engine {
         None
     }
 
-    /// What is asked for, as far as it is known; `found` is what other loops have said to it.
+    /// What is asked for, as far as it is known, but for metrics, which are written piece by piece;
+    /// `found` is what other loops have said to it.
     pub(super) fn show(&self, command: &Command, found: &Found, kernel: &dyn Kernel) -> Answer {
         let report = || self.full_report(kernel);
         match command {
@@ -93,7 +96,6 @@ impl Engine {
                 "" => Answer::text(200, "ready"),
                 why => Answer::text(503, why),
             },
-            Command::Metrics => Answer::new(200, metrics::MEDIA, metrics::render(&report())),
             Command::Status => Answer::json(200, &json::status(&report())),
             Command::Pools => Answer::json(200, &json::pools(&report())),
             Command::Pool(name) => self.show_pool(name, json::pool, kernel),
@@ -119,7 +121,9 @@ impl Engine {
             }
             Command::Explain(question) => self.explain(question, kernel),
             Command::Page => admin::page(Some((&report(), &self.state_changes(kernel)))),
-            Command::Events | Command::Change(..) | Command::Reload => Answer::nothing(),
+            Command::Metrics | Command::Events | Command::Change(..) | Command::Reload => {
+                Answer::nothing()
+            }
         }
     }
 
@@ -226,7 +230,9 @@ impl Engine {
             (self.tenants.get_mut(key), &mut self.hub.office)
         {
             desk.patience = Some(patience);
-            office.waiting.push(key);
+            if !office.waiting.contains(&key) {
+                office.waiting.push(key);
+            }
         }
     }
 

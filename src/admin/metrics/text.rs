@@ -4,9 +4,6 @@
 use std::fmt::Display;
 use std::fmt::Write;
 
-use crate::admin::report::Backend;
-use crate::admin::report::Pool;
-use crate::admin::report::Report;
 use crate::base::time::Span;
 use crate::tally::Histogram;
 
@@ -15,14 +12,36 @@ use crate::tally::Histogram;
 pub(super) struct Page {
     pub(super) text: String,
     name: &'static str,
+    /// Labels of what is being told of, as they are written.
+    subject: String,
 }
 
 impl Page {
+    /// A family begins, about nothing in particular.
     pub(super) fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.name = name;
+        self.subject.clear();
         self.text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
+    /// What is told from here on is about that.
+    pub(super) fn about(&mut self, labels: &[(&str, &dyn Display)]) {
+        self.subject.clear();
+        for (at, (label, word)) in labels.iter().enumerate() {
+            if at > 0 {
+                self.subject.push(',');
+            }
+            self.subject += label;
+            self.subject += "=\"";
+            let start = self.subject.len();
+            // Writing to a String cannot fail.
+            let _ = write!(self.subject, "{word}");
+            escape(&mut self.subject, start);
+            self.subject.push('"');
+        }
+    }
+
+    /// A family of one sample.
     pub(super) fn single(
         &mut self,
         name: &'static str,
@@ -31,80 +50,53 @@ impl Page {
         value: &dyn Display,
     ) {
         self.family(name, kind, help);
-        self.line(&[], value);
+        self.plain(value);
     }
 
+    /// A sample with labels of its own.
     pub(super) fn line(&mut self, labels: &[(&str, &dyn Display)], value: &dyn Display) {
-        self.sample("", labels, value);
+        self.about(labels);
+        self.plain(value);
     }
 
-    pub(super) fn per_backend(
-        &mut self,
-        report: &Report,
-        family: Family,
-        value: fn(&Backend) -> u64,
-    ) {
-        let (name, kind, help) = family;
-        self.family(name, kind, help);
-        for (pool, one) in all(report) {
-            self.line(&[("pool", &pool.name), ("backend", &one.id)], &value(one));
-        }
+    /// A sample of what is told of.
+    pub(super) fn plain(&mut self, value: &dyn Display) {
+        self.sample("", None, value);
     }
 
-    pub(super) fn split(
-        &mut self,
-        report: &Report,
-        family: Family,
-        label: &str,
-        values: impl Fn(&Backend) -> Vec<(&'static str, u64)>,
-    ) {
-        let (name, kind, help) = family;
-        self.family(name, kind, help);
-        for (pool, one) in all(report) {
-            for (word, value) in values(one) {
-                let labels: [(&str, &dyn Display); 3] =
-                    [("pool", &pool.name), ("backend", &one.id), (label, &word)];
-                self.line(&labels, &value);
-            }
-        }
+    /// A sample of a part of what is told of; `word` is one of ours, which needs no escapes.
+    pub(super) fn split(&mut self, label: &str, word: &str, value: &dyn Display) {
+        self.sample("", Some((label, word)), value);
     }
 
-    pub(super) fn histogram(&mut self, labels: &[(&str, &dyn Display)], histogram: &Histogram) {
+    pub(super) fn histogram(&mut self, histogram: &Histogram) {
         for (bound, count) in histogram.cumulated() {
-            let bound = seconds(bound);
-            let mut labels = labels.to_vec();
-            labels.push(("le", &bound));
-            self.sample("_bucket", &labels, &count);
+            self.sample("_bucket", Some(("le", &seconds(bound))), &count);
         }
-        let mut beyond = labels.to_vec();
-        beyond.push(("le", &"+Inf"));
-        self.sample("_bucket", &beyond, &histogram.count());
-        self.sum_and_count(labels, histogram.sum(), histogram.count());
+        self.sample("_bucket", Some(("le", "+Inf")), &histogram.count());
+        self.sum_and_count(histogram.sum(), histogram.count());
     }
 
-    pub(super) fn sum_and_count(&mut self, labels: &[(&str, &dyn Display)], sum: Span, count: u64) {
-        self.sample("_sum", labels, &seconds(sum));
-        self.sample("_count", labels, &count);
+    pub(super) fn sum_and_count(&mut self, sum: Span, count: u64) {
+        self.sample("_sum", None, &seconds(sum));
+        self.sample("_count", None, &count);
     }
 
-    fn sample(&mut self, suffix: &str, labels: &[(&str, &dyn Display)], value: &dyn Display) {
-        self.text += self.name;
-        self.text += suffix;
-        for (at, (label, word)) in labels.iter().enumerate() {
-            self.text.push(if at == 0 { '{' } else { ',' });
-            self.text += label;
-            self.text += "=\"";
-            let start = self.text.len();
-            // As below.
-            let _ = write!(self.text, "{word}");
-            escape(&mut self.text, start);
-            self.text.push('"');
-        }
-        if !labels.is_empty() {
-            self.text.push('}');
-        }
+    fn sample(&mut self, suffix: &str, more: Option<(&str, &str)>, value: &dyn Display) {
+        let Self {
+            text,
+            name,
+            subject,
+        } = self;
+        *text += name;
+        *text += suffix;
+        let comma = if subject.is_empty() { "" } else { "," };
         // Writing to a String cannot fail.
-        let _ = writeln!(self.text, " {value}");
+        let _ = match more {
+            Some((label, word)) => writeln!(text, "{{{subject}{comma}{label}=\"{word}\"}} {value}"),
+            None if subject.is_empty() => writeln!(text, " {value}"),
+            None => writeln!(text, "{{{subject}}} {value}"),
+        };
     }
 }
 
@@ -131,15 +123,6 @@ pub(super) fn seconds(span: Span) -> String {
     format!("{whole}.{}", digits.trim_end_matches('0'))
 }
 
-/// All servers of all pools.
-pub(super) fn all(report: &Report) -> impl Iterator<Item = (&Pool, &Backend)> {
-    let of = |pool| -> Vec<(&Pool, &Backend)> {
-        let pool: &Pool = pool;
-        pool.backends.iter().map(|one| (pool, one)).collect()
-    };
-    report.pools.iter().flat_map(of)
-}
-
 /// Name, type and meaning of what follows.
 pub(super) type Family = (&'static str, &'static str, &'static str);
 
@@ -151,9 +134,14 @@ mod tests {
     fn labels_and_seconds_are_written_in_the_one_form_that_is_read() {
         let mut page = Page::default();
         page.family("a_total", "counter", "A.");
-        page.line(&[("x", &"q\"b\\n\nü"), ("y", &1)], &2);
+        page.plain(&0);
+        page.split("z", "w", &1);
+        page.line(&[("x", &"q\"b\\\n\nü"), ("y", &1)], &2);
+        page.split("z", "w", &3);
         let text = "# HELP a_total A.\n# TYPE a_total counter\n\
-                    a_total{x=\"q\\\"b\\\\n\\nü\",y=\"1\"} 2\n";
+                    a_total 0\na_total{z=\"w\"} 1\n\
+                    a_total{x=\"q\\\"b\\\\\\n\\nü\",y=\"1\"} 2\n\
+                    a_total{x=\"q\\\"b\\\\\\n\\nü\",y=\"1\",z=\"w\"} 3\n";
         assert_eq!(page.text, text);
         for (span, text) in [
             (Span(1), "0.000000001"),

@@ -188,10 +188,23 @@ impl Load {
                     self.outcome.processor = processor.saturating_sub(self.processor_before);
                     self.outcome.elapsed = now - since;
                     self.phase = Phase::Done;
+                    self.judge();
                 }
             }
             Phase::Done => {}
         }
+    }
+
+    /// A run in which nothing was answered, or what was due was not sent, has measured nothing.
+    fn judge(&mut self) {
+        let left = self.late.len();
+        let why = match self.outcome.answered {
+            0 => "not a request was answered".to_owned(),
+            _ if left > self.clients.len() => format!("{left} requests were due and not sent"),
+            _ => return,
+        };
+        self.outcome.complaint.get_or_insert(why);
+        self.outcome.errors += left.max(1) as u64;
     }
 
     /// Something happened on the connection of a client.
@@ -318,8 +331,10 @@ impl Load {
             self.late.push_back(self.due);
             self.due += 1_000_000_000 / rate;
         }
-        while let (Some(due), Some(at)) = (self.late.front().copied(), self.free.pop()) {
-            self.late.pop_front();
+        while !self.free.is_empty()
+            && let Some(due) = self.late.pop_front()
+            && let Some(at) = self.free.pop()
+        {
             self.clients[at].begin(due);
             if let Err(why) = self.go_on(at, false) {
                 self.fail(at, &why.to_string());

@@ -25,9 +25,15 @@ pub(super) fn changes(
     backend: &Backend,
 ) -> Value {
     let field = listener.request_id.as_deref();
+    // What the client says of its scheme has to be a lie: the truth would look like belief.
+    let (scheme, lie) = match listener.tls {
+        Some(_) => ("https", "http"),
+        None => ("http", "https"),
+    };
     let sent: Vec<(&str, &str)> = SENT
         .iter()
         .copied()
+        .chain([("X-Forwarded-Proto", lie)])
         .chain(field.map(|field| (field, SENT_ID)))
         .collect();
     let lines: String = sent
@@ -46,11 +52,7 @@ pub(super) fn changes(
         &head,
         &Forward {
             client: question.client,
-            scheme: if listener.tls.is_some() {
-                "https"
-            } else {
-                "http"
-            },
+            scheme,
             host: if always {
                 HostRule::Literal(&host)
             } else {
@@ -102,7 +104,12 @@ fn fate(name: &str, value: &str, arrived: &[(&str, &str)]) -> Value {
     let change = match seen.as_str() {
         "" => "removed",
         seen if seen == value => "kept",
-        seen if seen.starts_with(value) => "appended",
+        seen if seen
+            .strip_prefix(value)
+            .is_some_and(|more| more.starts_with(", ")) =>
+        {
+            "appended"
+        }
         _ => "replaced",
     };
     json!({"name": name, "change": change, "value": seen})
@@ -120,7 +127,6 @@ const fn told(forwarded: Forwarded) -> Told {
 /// A client that sends every field about which something is done, among them lies about itself.
 const SENT: &[(&str, &str)] = &[
     ("X-Forwarded-For", "203.0.113.9"),
-    ("X-Forwarded-Proto", "https"),
     ("X-Forwarded-Host", "client.example"),
     ("Forwarded", "for=203.0.113.9"),
     ("X-Real-IP", "203.0.113.9"),

@@ -244,6 +244,10 @@ fn refusal(
     servers: &[Server],
     live: Option<&Live>,
 ) -> Option<Value> {
+    if listener.mode == Mode::Http && listener.tls.is_some() && !question.secure {
+        let why = "this port speaks TLS, ask with https://";
+        return Some(json!({"status": 400, "why": why, "code": "clear_text"}));
+    }
     if listener.mode == Mode::Http
         && let Err(Reject { status, reason }) = question.judge(listener)
     {

@@ -160,6 +160,24 @@ fn fields_depend_on_who_asks_and_on_who_is_asked() {
 }
 
 #[test]
+fn behind_tls_nobody_is_believed_to_have_come_without() {
+    let config = config(
+        "[[listener]]\npool = \"app\"\ntls = [{ cert = \"a.pem\", key = \"a.key\" }]\n\
+         [pool.app]\nbackends = [\"a:1\"]\n",
+    );
+    let question = Question {
+        secure: true,
+        ..Question::of("GET", "x:8000/").unwrap()
+    };
+    let secure = explain(&question, &config, None);
+    assert_eq!(field(&secure, "X-Forwarded-Proto"), ("replaced", "https"));
+    assert_eq!(secure["forwarded"], true);
+    let clear = ask("GET", "x:8000/", &config);
+    assert_eq!(clear["forwarded"], false, "{clear}");
+    assert_eq!(clear["answer"]["status"], 400, "{clear}");
+}
+
+#[test]
 fn what_may_be_sent_twice_is_said_of_the_method() {
     let config = two();
     let get = ask("GET", "x:8000/", &config);

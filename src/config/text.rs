@@ -467,6 +467,11 @@ mod tests {
                 "an unknown scheme",
                 "write http://, https:// or tcp://",
             ),
+            (
+                "unix:/run/app.sock",
+                "a socket as a backend",
+                "backends are reached by TCP, write http://host:port",
+            ),
             ("a", "a backend without a port", "add one, like a:9001"),
             (
                 "[::1]",

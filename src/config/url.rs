@@ -63,6 +63,10 @@ impl<'a> Written<'a> {
             Some((scheme, rest)) => (Some(scheme_named(scheme, text)?), rest),
             None => (None, text),
         };
+        if text.starts_with("unix:") {
+            let instead = "backends are reached by TCP, write http://host:port";
+            return Err(Complaint::new("a socket as a backend", text, instead));
+        }
         let mut parts = rest.split(',');
         let rest = parts.next().unwrap_or_default();
         refuse_extras(text, rest)?;

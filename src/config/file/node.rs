@@ -118,7 +118,12 @@ impl<'a> Node<'a> {
 
     pub(super) fn list(self) -> Result<Vec<Self>, Flaw> {
         let list = self.value.get_ref().as_array();
-        let list = list.ok_or_else(|| self.wrong_type("a list, in brackets"))?;
+        let list = list.ok_or_else(|| {
+            self.wrong_type(match self.is_table() {
+                true => "a list: [{ … }], or a heading in two brackets, like [[listener]]",
+                false => "a list, in brackets",
+            })
+        })?;
         let variables = self.variables;
         let nodes = list.iter().map(|value| Self { value, variables });
         Ok(nodes.collect())

@@ -270,6 +270,11 @@ const FLAWS: &[(&str, &str)] = &[
         "1:12: this is a number, write a list, in brackets",
     ),
     (
+        "[listener]\nlisten = \":80\"",
+        "1:1: this is a table, \
+         write a list: [{ … }], or a heading in two brackets, like [[listener]]",
+    ),
+    (
         "[[listener]]\nlisten = \"8000\"",
         "2:10: not an address to listen on: 8000; \
          write 127.0.0.1:8000 for this machine alone or :8000 for everyone",

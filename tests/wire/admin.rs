@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::eventually;
 use crate::message::Message;
 use crate::origin::{Origin, Step, VacantPort, ok};
+use crate::reload::Site;
 
 /// A running program, and where its admin interface is.
 pub(crate) struct Admin {
@@ -570,4 +571,32 @@ fn people_talk_to_it_by_ctl() {
         run(&["ctl", "--admin", &vacant, "status"]).status.code(),
         Some(1)
     );
+    let origin = a.url().replace("http://", "");
+    let wrong = run(&["ctl", "--admin", &origin, "status"]);
+    assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
+    assert!(wrong.stderr.contains("no admin interface"), "{wrong:?}");
+}
+
+#[test]
+fn ctl_finds_the_pool_of_a_backend_by_its_id_and_its_address() {
+    let [a, b] = ["a", "b"].map(Origin::saying);
+    let [at_a, at_b] = [&a, &b].map(|origin| origin.url().replace("http://", ""));
+    let text = format!(
+        "[admin]\nlisten = \"127.0.0.1:0\"\n\
+         [[listener]]\nlisten = \"127.0.0.1:0\"\npool = \"a\"\n\
+         [pool.a]\nbackends = [\"{at_a}\"]\n[pool.b]\nbackends = [\"{at_b}\", \"{at_a}\"]\n",
+    );
+    let site = Site::start("homes", &text);
+    let at = site.admin.at.to_string();
+    let drain = |backend: &str| run(&["ctl", "--admin", &at, "drain", backend]);
+    let by_address = drain(&at_b);
+    assert_eq!(by_address.status.code(), Some(0), "{by_address:?}");
+    assert!(by_address.stdout.contains("b-1"), "{by_address:?}");
+    assert_eq!(drain("a-1").status.code(), Some(0));
+    let absent = drain("a-7");
+    assert_eq!(absent.status.code(), Some(1), "{absent:?}");
+    assert!(absent.stderr.contains("has a backend a-7"), "{absent:?}");
+    let either = drain(&at_a);
+    assert_eq!(either.status.code(), Some(2), "{either:?}");
+    assert!(either.stderr.contains("write one of a, b"), "{either:?}");
 }

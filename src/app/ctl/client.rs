@@ -36,7 +36,16 @@ impl Client {
 
     /// The document behind `target`.
     pub(super) fn get(&self, target: &str) -> Result<Value, Failure> {
-        self.ask("GET", target, None)
+        let document = self.ask("GET", target, None)?;
+        if document.is_object() || document.is_array() {
+            return Ok(document);
+        }
+        // The port of a listener, most likely, and the answer of a server behind it.
+        let line = format!(
+            "{}: what answers there is no admin interface; --admin names another address",
+            self.address
+        );
+        Err(Failure::run_time(&line))
     }
 
     /// Sends a request, and gives what was answered; nothing for 204.
@@ -70,7 +79,12 @@ impl Client {
             let exit = Exit::Failed;
             return Err(Failure { exit, line });
         }
-        Err(Failure::run_time(&format!("{status}: {detail}")))
+        let advice = match (status, &self.token) {
+            (401, None) => "; name its file with --token-file",
+            (401, Some(_)) => "; the one in that --token-file is another",
+            _ => "",
+        };
+        Err(Failure::run_time(&format!("{status}: {detail}{advice}")))
     }
 
     pub(super) fn send(

@@ -213,16 +213,24 @@ fn place(client: &Client, named: Option<&&str>, backend: &str) -> Result<String,
     Ok(format!("/api/v1/pools/{pool}/backends/{backend}"))
 }
 
-/// The pool of a backend whose name is the only one of its kind.
+/// The pool of a backend whose id or address is the only one of its kind.
 fn home(client: &Client, backend: &str) -> Result<String, Failure> {
     let pools = client.get("/api/v1/pools")?;
     let is_there = |pool: &&serde_json::Value| {
         let mut backends = pool["backends"].as_array().into_iter().flatten();
-        backends.any(|one| one["id"] == backend)
+        backends.any(|one| {
+            let url = one["url"].as_str().unwrap_or_default();
+            one["id"] == backend || url.split_once("://").is_some_and(|(_, at)| at == backend)
+        })
     };
-    let mut found = pools.as_array().into_iter().flatten().filter(is_there);
+    let pools = pools.as_array().map_or(&[][..], Vec::as_slice);
+    let mut found = pools.iter().filter(is_there);
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(escaped(only["name"].as_str().unwrap_or_default())),
+        (None, _) if pools.len() > 1 => {
+            let line = format!("no pool has a backend {backend}; tidegate ctl status lists them");
+            Err(Failure::run_time(&line))
+        }
         _ => pool(client, None),
     }
 }

@@ -177,7 +177,8 @@ fn ends(text: &str) -> Result<Ends, Answer> {
     let what = match (word, known, word.as_bytes()) {
         ("error", ..) => Some(Which::Error),
         (_, Some(end), _) => Some(Which::Word(end)),
-        (_, None, [who, phase]) if is_letter(*who) && is_letter(*phase) => {
+        (_, None, b"--") => Some(Which::Letters(*b"--")),
+        (_, None, [who, phase]) if WHO.contains(who) && PHASES.contains(phase) => {
             Some(Which::Letters([*who, *phase]))
         }
         _ => None,
@@ -192,9 +193,9 @@ fn ends(text: &str) -> Result<Ends, Answer> {
     })
 }
 
-const fn is_letter(byte: u8) -> bool {
-    byte == b'-' || byte.is_ascii_alphabetic()
-}
+/// Who ended it, and what was going on, in the letters that requests end with.
+const WHO: &[u8] = b"CcSsPRK";
+const PHASES: &[u8] = b"RQCHD";
 
 fn clients(text: &str) -> Result<Clients, Answer> {
     if let Ok(address) = text.parse() {

@@ -146,6 +146,8 @@ fn every_route_answers_what_it_is_for() {
         ("requests?pool=nope", "known here: app"),
         ("requests?backend=app", "app-1"),
         ("connections?backend=nope-1", "app-1"),
+        ("requests?end=zz", "write two letters, like SC"),
+        ("requests?end=HS", "write two letters, like SC"),
         ("requests?statsu=502", "did you mean \\\"status\\\"?"),
         (
             "connections?end=SC",

@@ -156,8 +156,12 @@ pub(super) fn passed(id: PeerId, how: How, hub: &mut Hub, kernel: &mut dyn Kerne
     }
 }
 
-/// What TLS says about a handshake that failed.
+/// What TLS says about a handshake that failed. Of a server that is known to be down it is no
+/// news.
 pub(super) fn complaint(id: PeerId, words: &str, hub: &mut Hub) {
+    if hub.peers.get(id).is_none_or(|peer| !peer.health.up) {
+        return;
+    }
     if let (Some(swallowed), Some(peer)) = (hub.gate.admit(4, hub.now), hub.peers.get(id)) {
         log::warn!("backend {}: TLS: {words}{}", peer.name, more(swallowed));
     }

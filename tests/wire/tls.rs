@@ -6,6 +6,7 @@ use std::thread;
 
 use rustls::ProtocolVersion;
 
+use crate::admin::Admin;
 use crate::binary::Binary;
 use crate::client::{Client, get};
 use crate::message::Framing;
@@ -74,12 +75,22 @@ fn a_certificate_for_another_name_is_refused_and_the_log_says_why() {
 #[test]
 fn probes_find_out_that_a_certificate_is_no_good() {
     let origin = SecureOrigin::saying(&Authority::new(), "never");
-    let url = origin.url();
-    let mut binary = Binary::start(&["--interval", "50ms", "--fall", "2", &url]);
-    binary.wait_for("UnknownIssuer");
-    let line = binary.wait_for("is down");
+    let arguments = ["--interval", "50ms", "--fall", "2", &origin.url()];
+    let mut admin = Admin::start(&arguments.map(str::to_owned));
+    admin.binary.wait_for("UnknownIssuer");
+    let line = admin.binary.wait_for("is down");
     assert!(line.contains("L6"), "{line}");
-    assert_eq!(get(binary.address(), "/").status(), 503);
+    assert_eq!(get(admin.binary.address(), "/").status(), 503);
+    // It is said once, however often it is found out.
+    let name = "tidegate_backend_probe_total{pool=\"app\",backend=\"app-1\",result=\"failed\"} ";
+    crate::eventually("it is probed again", || {
+        let page = admin.ask("GET", "/metrics", "");
+        let line = page.text().lines().find_map(|line| line.strip_prefix(name));
+        line.expect("that sample").parse::<u64>().expect("a number") > 4
+    });
+    admin.binary.signal("TERM");
+    assert_eq!(admin.binary.exit_code(), Some(0));
+    assert_eq!(admin.binary.lines("UnknownIssuer").len(), 1);
 }
 
 #[test]

@@ -209,9 +209,10 @@ impl Engine {
             }
         }
         let line = format!(
-            "draining: {} to end in {}; ask again to stop at once",
+            "draining: {} to end in {}; ask again to stop at once{}",
             chronicle::connections(hub.sessions),
-            hub.drain.span
+            hub.drain.span,
+            hub.which()
         );
         log::info!("{line}");
         chronicle::note(line, hub, kernel);
@@ -270,8 +271,11 @@ impl Engine {
         self.hub.queue.clear();
         self.tell_last(kernel);
         match cut {
-            0 => log::info!("stopped"),
-            _ => log::warn!("stopped: {} cut off", chronicle::connections(cut)),
+            0 => log::info!("stopped{}", self.hub.which()),
+            _ => {
+                let cut = chronicle::connections(cut);
+                log::warn!("stopped: {cut} cut off{}", self.hub.which());
+            }
         }
         Turn::Stopped { cut }
     }

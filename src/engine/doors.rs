@@ -360,8 +360,12 @@ impl Engine {
         tls.is_some_and(|tls| !tls.is_like(identity))
     }
 
-    /// How many clients of a listener are there, in words.
+    /// How many clients of a listener are there, in words. How many other loops have is not known
+    /// yet.
     fn guests(&self, at: usize) -> String {
+        if self.hub.loops > 1 {
+            return "connections".to_owned();
+        }
         let open = self.hub.books.doors.get(at).map_or(0, |door| door.open);
         super::chronicle::connections(usize::try_from(open).unwrap_or(usize::MAX))
     }

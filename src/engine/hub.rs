@@ -324,6 +324,14 @@ impl Hub {
         self.leads && self.rules.iter().any(Rules::probes)
     }
 
+    /// Which loop this is, behind what each of them says for itself; nothing if there is one.
+    pub(super) fn which(&self) -> String {
+        match self.loops {
+            0 | 1 => String::new(),
+            loops => format!(" (loop {} of {loops})", self.worker + 1),
+        }
+    }
+
     pub(super) const fn draining(&self) -> bool {
         self.drain.is_on()
     }

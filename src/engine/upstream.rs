@@ -47,8 +47,11 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
     slot.began.get_or_insert(hub.now);
     journal::asked(slot, hub);
     let last = slot.attempt.peer.filter(|_| is_retry(slot, wish));
-    if let Some(peer) = last.and_then(|id| hub.peers.get_mut(id)) {
-        peer.counts.retries += 1;
+    if let Some(id) = last {
+        journal::lost(id, None, slot, hub);
+        if let Some(peer) = hub.peers.get_mut(id) {
+            peer.counts.retries += 1;
+        }
     }
     let peer = match wish {
         Wish::Any | Wish::Young => {
@@ -99,16 +102,10 @@ fn is_retry(slot: &Slot, wish: Wish) -> bool {
 
 /// The server of the last attempt, if it may be asked again.
 fn same(slot: &Slot, hub: &Hub) -> Option<PeerId> {
-    let attempt = &slot.attempt;
-    let ours = |id: &PeerId| {
-        hub.peers
-            .get(*id)
-            .is_some_and(|peer| peer.pool == slot.pool)
-    };
-    attempt
-        .peer
-        .filter(|peer| hub.peers.takes_more(*peer) && !attempt.tried().contains(peer))
-        .filter(ours)
+    let id = slot.attempt.peer?;
+    let ours = hub.peers.get(id).is_some_and(|peer| peer.pool == slot.pool);
+    let anew = hub.peers.takes_more(id) && !slot.attempt.tried().contains(&id);
+    (ours && anew).then_some(id)
 }
 
 /// The listener may have got another pool since the client came in; but if its name stands for
@@ -239,6 +236,7 @@ fn give_up_peer(
     if let Some(peer) = hub.peers.get_mut(id) {
         peer.failures += 1;
     }
+    journal::lost(id, Some(fault), slot, hub);
     chronicle::failed(id, fault, How::Request, hub, kernel);
     hub.peers.next(slot.pool, slot.attempt.tried())
 }

@@ -333,6 +333,18 @@ fn a_502_and_a_503_name_the_backend() {
         refused["why"],
         "app-1 refused the connection; 1 of 3 tries used"
     );
+    let there = Origin::saying("there");
+    let path = directory.file("saved");
+    let log = format!("json:{path}");
+    let urls = [vacant.url(), there.url()];
+    let binary = Binary::start(&[&urls[0], &urls[1], "--probe", "off", "--access-log", &log]);
+    assert_eq!(get(binary.address(), "/").text(), "there");
+    let saved = &records(&path, 1)[0];
+    assert_eq!((&saved["end"], &saved["tries"]), (&"--".into(), &2.into()));
+    assert_eq!(
+        saved["why"],
+        "app-1 refused the connection, app-2 answered; 2 of 3 tries used"
+    );
     let path = directory.file("503");
     let log = format!("json:{path}");
     let mut binary = Binary::start(&[&vacant.url(), "--interval", "50ms", "--access-log", &log]);

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use super::note::BRIEF;
 use super::note::ID_MAX;
 use super::note::Words;
+use super::verdict::Lost;
 use super::verdict::Verdict;
 use crate::base::time::Moment;
 use crate::base::time::Span;
@@ -38,6 +39,8 @@ pub(in crate::engine) struct Facts {
     /// The server's number in its pool; 0 if there was none.
     pub(in crate::engine) backend: u32,
     pub(in crate::engine) tries: u32,
+    /// The last try that came to nothing, if there was another one.
+    pub(in crate::engine) lost: Option<Lost>,
     pub(in crate::engine) reused: bool,
     /// What the client was told; 0 if nothing.
     pub(in crate::engine) status: u16,
@@ -215,6 +218,7 @@ pub(super) mod tests {
             pool: PoolId(0),
             backend: 2,
             tries: 1,
+            lost: None,
             reused: true,
             status: 200,
             came: 78,

@@ -100,6 +100,7 @@ impl Entry<'_> {
             pool: self.pool,
             backend: self.facts.backend,
             tries: self.facts.tries,
+            lost: self.facts.lost,
             tries_max: self.tries_max,
             patience: self.facts.patience,
         }

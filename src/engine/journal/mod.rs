@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use super::hub::Hub;
 use super::kernel::Kernel;
 use super::slot::Slot;
+use crate::base::Fault;
 use crate::base::Side;
 use crate::base::time::Moment;
 use crate::base::time::Span;
@@ -34,6 +35,7 @@ use flight::Kind;
 use line::Entry;
 use note::Depth;
 use note::Note;
+use verdict::Lost;
 use verdict::Phase;
 use verdict::Verdict;
 
@@ -106,6 +108,12 @@ pub(super) fn tried(peer: PeerId, slot: &mut Slot, hub: &mut Hub) {
     let note = note(slot, hub);
     note.tries = note.tries.saturating_add(1);
     note.backend = number;
+}
+
+/// A server could not be connected to, or has broken off if there is no `fault`.
+pub(super) fn lost(peer: PeerId, fault: Option<Fault>, slot: &mut Slot, hub: &mut Hub) {
+    let backend = hub.peers.get(peer).map_or(0, |peer| peer.number);
+    note(slot, hub).lost = Some(Lost { backend, fault });
 }
 
 /// The request has its connection. Answers with its number.
@@ -222,6 +230,7 @@ fn facts(
         pool: crate::peers::PoolId(0),
         backend: note.backend,
         tries: note.tries,
+        lost: note.lost,
         reused: note.reused,
         status: record.status,
         came: note.came.saturating_sub(ahead),

@@ -3,6 +3,7 @@
 //! Written where things happen (`pump`, `upstream`, `chronicle`), read when the request ends. Warm,
 //! nothing here allocates: the text keeps its memory.
 
+use super::verdict::Lost;
 use crate::base::time::Moment;
 use crate::base::time::Span;
 use crate::http::Version;
@@ -32,6 +33,8 @@ pub(in crate::engine) struct Note {
     pub(in crate::engine) went: u64,
     /// How many servers were tried, or one several times.
     pub(in crate::engine) tries: u32,
+    /// The last try that came to nothing.
+    pub(in crate::engine) lost: Option<Lost>,
     /// Whether the last try went over a kept connection.
     pub(in crate::engine) reused: bool,
     /// The number of the last server tried, in its pool; 0 if there was none.

@@ -53,6 +53,15 @@ impl Phase {
     }
 }
 
+/// A try that came to nothing, of a request that was tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Lost {
+    /// The server's number in its pool.
+    pub(in crate::engine) backend: u32,
+    /// Why it could not be connected to; `None` if it took the request and broke off.
+    pub(in crate::engine) fault: Option<Fault>,
+}
+
 impl Verdict {
     /// HAProxy's two letters; `--` for what went well.
     pub(in crate::engine) const fn letters(self) -> [u8; 2] {
@@ -110,6 +119,8 @@ pub(in crate::engine) struct Why<'a> {
     /// The server's number in its pool; 0 if there was none.
     pub(in crate::engine) backend: u32,
     pub(in crate::engine) tries: u32,
+    /// The last try that came to nothing before the one that did not.
+    pub(in crate::engine) lost: Option<Lost>,
     /// How many tries there may be.
     pub(in crate::engine) tries_max: u32,
     /// How long an answer may take.
@@ -123,6 +134,7 @@ impl fmt::Display for Why<'_> {
                 self.name(f)?;
                 write!(f, " itself answered {}", self.status)
             }
+            Verdict::Fine if let Some(lost) = self.lost => self.saved(lost, f),
             Verdict::Fine | Verdict::Broken(Outcome::Done | Outcome::Idle, _) => Ok(()),
             Verdict::Answered(cause, phase) => self.answered(cause, phase, f),
             Verdict::Broken(outcome, phase) => self.broken(outcome, phase, f),
@@ -132,6 +144,23 @@ impl fmt::Display for Why<'_> {
 }
 
 impl Why<'_> {
+    /// What went wrong before it went well.
+    fn saved(&self, lost: Lost, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let other = Self {
+            backend: lost.backend,
+            ..*self
+        };
+        other.name(f)?;
+        match lost.fault {
+            Some(fault) => unconnected(fault, f)?,
+            None => f.write_str(" broke off before its answer")?,
+        }
+        f.write_str(", ")?;
+        self.name(f)?;
+        f.write_str(" answered")?;
+        self.tried(f)
+    }
+
     fn name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.backend {
             0 => f.write_str("the backend"),
@@ -205,21 +234,7 @@ impl Why<'_> {
             }
             Undialled::Failed(fault) => {
                 self.name(f)?;
-                match fault {
-                    Fault::Refused => f.write_str(" refused the connection")?,
-                    Fault::TimedOut => f.write_str(" did not take the connection in time")?,
-                    Fault::Reset => f.write_str(" reset the connection")?,
-                    Fault::Tls(TlsFault::Certificate) => {
-                        f.write_str(" has a certificate that is not trusted")?;
-                    }
-                    other @ (Fault::Unreachable
-                    | Fault::Exhausted
-                    | Fault::Unresolved
-                    | Fault::Tls(_)
-                    | Fault::Ended
-                    | Fault::Removed
-                    | Fault::Other(_)) => write!(f, " could not be connected to: {other}")?,
-                }
+                unconnected(fault, f)?;
                 self.tried(f)
             }
         }
@@ -261,6 +276,23 @@ impl Why<'_> {
     }
 }
 
+/// What a server did instead of taking a connection.
+fn unconnected(fault: Fault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match fault {
+        Fault::Refused => f.write_str(" refused the connection"),
+        Fault::TimedOut => f.write_str(" did not take the connection in time"),
+        Fault::Reset => f.write_str(" reset the connection"),
+        Fault::Tls(TlsFault::Certificate) => f.write_str(" has a certificate that is not trusted"),
+        other @ (Fault::Unreachable
+        | Fault::Exhausted
+        | Fault::Unresolved
+        | Fault::Tls(_)
+        | Fault::Ended
+        | Fault::Removed
+        | Fault::Other(_)) => write!(f, " could not be connected to: {other}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,6 +305,7 @@ mod tests {
             pool: "app",
             backend: tries.min(2),
             tries,
+            lost: None,
             tries_max: 3,
             patience: Span::seconds(60),
         };
@@ -364,6 +397,33 @@ mod tests {
             why(failed(Fault::Refused), 7),
             "app-2 refused the connection; 7 tries used"
         );
+    }
+
+    #[test]
+    fn what_went_well_in_the_end_tells_of_what_did_not() {
+        let saved = |fault, status| {
+            let lost = Some(Lost { backend: 1, fault });
+            let why = Why {
+                verdict: Verdict::Fine,
+                status,
+                pool: "app",
+                backend: 2,
+                tries: 2,
+                lost,
+                tries_max: 3,
+                patience: Span::seconds(60),
+            };
+            why.to_string()
+        };
+        assert_eq!(
+            saved(Some(Fault::Refused), 200),
+            "app-1 refused the connection, app-2 answered; 2 of 3 tries used"
+        );
+        assert_eq!(
+            saved(None, 200),
+            "app-1 broke off before its answer, app-2 answered; 2 of 3 tries used"
+        );
+        assert_eq!(saved(None, 502), "app-2 itself answered 502");
     }
 
     #[test]

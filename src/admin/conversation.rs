@@ -223,12 +223,13 @@ impl Conversation {
         };
     }
 
-    /// More events. A reader that is too slow for them is given up.
+    /// More events. A reader that is too slow for those before is given up; how long these are is
+    /// not its fault.
     pub fn feed(&mut self, events: &[u8], now: Moment) {
         if !matches!(self.stage, Stage::Streaming) {
             return;
         }
-        if self.pending().len() + events.len() > STREAM_BYTES_MAX {
+        if self.pending().len() > STREAM_BYTES_MAX {
             self.stage = Stage::Over;
             return;
         }
@@ -376,7 +377,7 @@ Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\
 /// Bytes of a request body (413).
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes of events that may wait for a slow reader before it is given up.
+/// Bytes of events that may wait for a slow reader when the next ones come, before it is given up.
 const STREAM_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes read of what follows a request whose answer takes its time.

@@ -106,7 +106,7 @@ fn a_slow_reader_of_events_is_given_up() {
     assert!(matches!(next, Move::Answer(_)));
     conversation.stream(NOW);
     let events = vec![b'x'; STREAM_BYTES_MAX / 4];
-    for _ in 0..3 {
+    for _ in 0..4 {
         conversation.feed(&events, NOW);
         assert_eq!(
             conversation.next((false, false), &access(), NOW),
@@ -115,6 +115,23 @@ fn a_slow_reader_of_events_is_given_up() {
     }
     conversation.feed(&events, NOW);
     assert_eq!(conversation.next((false, false), &access(), NOW), Move::End);
+}
+
+#[test]
+fn a_long_event_is_no_slow_reader() {
+    let mut conversation = Conversation::new(NOW);
+    conversation.took(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n", NOW);
+    let next = conversation.next((true, true), &access(), NOW);
+    assert!(matches!(next, Move::Answer(_)));
+    conversation.stream(NOW);
+    // Thousands of backends, once a second.
+    let events = vec![b'x'; 3 * STREAM_BYTES_MAX];
+    for _ in 0..3 {
+        conversation.feed(&events, NOW);
+        let next = conversation.next((false, true), &access(), NOW);
+        assert_eq!(next, Move::Write);
+        conversation.wrote(conversation.pending().len(), NOW);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! client's: the next address, then the next server is tried at once, whatever the method.
 
 use std::io;
+use std::net::SocketAddr;
 
 use super::chronicle;
 use super::chronicle::How;
@@ -20,6 +21,7 @@ use super::slot::Slot;
 use super::slot::Stage;
 use crate::base::Fault;
 use crate::base::Side;
+use crate::base::Socket;
 use crate::base::TlsFault;
 use crate::base::arena::Key;
 use crate::base::planted::Bug;
@@ -145,13 +147,7 @@ fn divert(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
 }
 
 /// Connects to `peer`, or to the next one for as long as that fails at once.
-fn walk(
-    key: Key,
-    slot: &mut Slot,
-    mut peer: Option<PeerId>,
-    hub: &mut Hub,
-    kernel: &mut dyn Kernel,
-) {
+fn walk(key: Key, slot: &mut Slot, peer: Option<PeerId>, hub: &mut Hub, kernel: &mut dyn Kernel) {
     while let Some(id) = peer {
         if !hub.peers.is_enabled(id) || hub.peers.is_full(id) {
             slot.attempt.trail().tried.push(id);
@@ -180,7 +176,7 @@ fn walk(
         if tried.len() == 1 {
             journal::tried(id, slot, hub);
         }
-        match hub.connect(address, kernel) {
+        match connect(address, hub, kernel) {
             Ok(socket) => {
                 hub.own(socket, Owner::Session(key, Side::Server));
                 slot.server = Some(Link::plain(socket));
@@ -199,6 +195,22 @@ fn walk(
     };
     slot.attempt.stage = Stage::None;
     slot.session.undialled(why, &mut hub.scratch, hub.now);
+}
+
+/// A connection to there. A request that runs needs the descriptor more than one that may come: for
+/// want of any, the connection that has waited longest for its next request goes.
+fn connect(to: SocketAddr, hub: &mut Hub, kernel: &mut dyn Kernel) -> io::Result<Socket> {
+    let outcome = hub.connect(to, kernel);
+    let exhausted = |error: &io::Error| Fault::from_io(error) == Fault::Exhausted;
+    if !outcome.as_ref().is_err_and(exhausted) {
+        return outcome;
+    }
+    let oldest = hub.idle.evict().and_then(|key| hub.parked.remove(key));
+    let Some(Parked { link, .. }) = oldest else {
+        return outcome;
+    };
+    hub.close(link, kernel);
+    hub.connect(to, kernel)
 }
 
 /// An address failed. Whom to try next.

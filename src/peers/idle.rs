@@ -119,6 +119,15 @@ impl Idle {
         }
     }
 
+    /// Takes out the one that has waited longest, whomever it leads to.
+    pub fn evict(&mut self) -> Option<Key> {
+        let waiting = self.peers.iter_mut().filter(|parked| !parked.is_empty());
+        let first = waiting.min_by_key(|parked| parked.front().map(|entry| entry.since))?;
+        let entry = first.pop_front()?;
+        self.count -= 1;
+        Some(entry.connection)
+    }
+
     /// Takes out everything whose time is over.
     pub fn expired(&mut self, now: Moment) -> Vec<Key> {
         if self.due.is_none_or(|due| due > now) {

@@ -197,6 +197,34 @@ fn with_few_descriptors_clients_wait_their_turn() {
     assert_eq!(last.response().expect("a whole response").text(), "served");
 }
 
+/// A connection that waits for another request gives way to the request that is there.
+#[test]
+fn what_is_kept_for_later_does_not_keep_a_request_from_its_backend() {
+    let origins = [
+        Origin::saying("a"),
+        Origin::sending("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nb"),
+    ];
+    let mut arguments = vec!["--probe".to_owned(), "off".to_owned()];
+    arguments.extend(origins.iter().map(Origin::url));
+    let binary = Binary::start(&arguments);
+    let mut client = binary.client();
+    for body in ["a", "b"] {
+        assert_eq!(client.get("/").text(), body);
+    }
+    // Room for nobody; what is open is the client's connection and one that is kept.
+    let process = binary.process();
+    let count = process.descriptors() as u64;
+    let number = i32::try_from(process.0).ok().and_then(Pid::from_raw);
+    let limit = Rlimit {
+        current: Some(count),
+        maximum: Some(count),
+    };
+    prlimit(number, Resource::Nofile, limit).expect("our own child");
+    for body in ["a", "b", "a", "b"] {
+        assert_eq!(client.get("/").text(), body);
+    }
+}
+
 #[test]
 fn descriptors_that_run_out_while_it_runs_hold_up_only_whoever_is_new() {
     let origin = Origin::saying("served");

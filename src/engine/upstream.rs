@@ -148,6 +148,9 @@ fn divert(key: Key, slot: &mut Slot, hub: &mut Hub, kernel: &mut dyn Kernel) {
 
 /// Connects to `peer`, or to the next one for as long as that fails at once.
 fn walk(key: Key, slot: &mut Slot, peer: Option<PeerId>, hub: &mut Hub, kernel: &mut dyn Kernel) {
+    // The pool may have come back with servers that speak something else: not a byte for them.
+    let mode = slot.session.mode();
+    let mut peer = peer.filter(|_| hub.rules(slot.pool).mode == mode);
     while let Some(id) = peer {
         if !hub.peers.is_enabled(id) || hub.peers.is_full(id) {
             slot.attempt.trail().tried.push(id);

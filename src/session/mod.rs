@@ -74,6 +74,15 @@ impl Session {
         }
     }
 
+    /// What it balances: requests, or connections. What has become a tunnel dials no more.
+    #[must_use]
+    pub const fn mode(&self) -> config::Mode {
+        match self {
+            Self::Exchange(_) => config::Mode::Http,
+            Self::Tunnel(_) => config::Mode::Tcp,
+        }
+    }
+
     /// What to do next, given what the sockets can do.
     pub fn next(&mut self, can: Can) -> Step {
         match self {

@@ -427,6 +427,49 @@ fn a_pool_that_comes_back_balances_something_else_when_its_clients_are_gone() {
     assert_eq!(get(site.place("more"), "/").text(), "b");
 }
 
+/// A client of before may be known to another loop than the one that reads: all of them follow, or
+/// none does.
+#[test]
+fn a_pool_that_comes_back_balances_something_else_in_all_loops() {
+    let [a, b, c] = ["a", "b", "c"].map(Origin::saying);
+    let two = |stays: &Origin, pool: &str, more: &str| {
+        let [a, b] = [a.url(), b.address().to_string()];
+        let b = if more.is_empty() { a } else { b };
+        format!(
+            "workers = 2\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\npool = \"stays\"\n\
+             [[listener]]\nname = \"more\"\nlisten = \"127.0.0.1:0\"\npool = \"{pool}\"\n{more}\
+             [pool.stays]\nbackends = [{:?}]\n[pool.{pool}]\nbackends = [{b:?}]\n",
+            stays.url()
+        )
+    };
+    let (http, tcp) = (two(&a, "app", ""), two(&c, "app", "mode = \"tcp\"\n"));
+    let without = two(&a, "other", "").replace("\"more\"", "\"else\"");
+    // The client is the reading loop's in some of them.
+    for number in 0..6 {
+        let site = Site::start(&format!("mode-{number}"), &http);
+        let mut client = Client::new(site.place("more"));
+        assert_eq!(client.get("/").text(), "a");
+        site.reload(&without);
+        site.file.write(&tcp);
+        let answer = site.admin.ask("POST", "/api/v1/reload", "");
+        let expected = match answer.status() {
+            200 => "c",
+            _ => "a",
+        };
+        let web = site.place("web");
+        crate::eventually("all loops have heard of it", || {
+            (0..20).all(|_| get(web, "/").text() == expected)
+        });
+        // No byte of a request goes where connections are balanced.
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let last = client.response().expect("an answer");
+        assert!(last.status() == 503 || last.text() == "a", "{last:?}");
+        client.assert_closed();
+        assert_eq!(b.counts().requests, 0);
+    }
+}
+
 /// A listener is gone: its last clients are told to go after their next request.
 #[test]
 fn clients_of_a_listener_that_is_gone_are_served_once_more() {

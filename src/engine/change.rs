@@ -193,6 +193,10 @@ impl Engine {
     /// elsewhere.
     fn withdraw(&mut self, id: PeerId, kernel: &mut dyn Kernel) {
         self.hub.close_kept(id, kernel);
+        // A reload may take thousands of servers out while there are thousands of clients.
+        if self.hub.peers.get(id).is_none_or(|peer| peer.dialling == 0) {
+            return;
+        }
         for (key, tenant) in self.tenants.iter() {
             if let Tenant::Session(slot) = tenant
                 && slot.attempt.peer == Some(id)
@@ -204,6 +208,9 @@ impl Engine {
     }
 
     pub(super) fn end_probes_of(&mut self, id: PeerId, kernel: &mut dyn Kernel) {
+        if self.hub.peers.get(id).is_none_or(|peer| !peer.probing) {
+            return;
+        }
         let of = |(key, tenant): (Key, &Tenant)| match tenant {
             Tenant::Probe(probe) if probe.peer == id => Some(key),
             Tenant::Probe(_) | Tenant::Session(_) | Tenant::Admin(_) => None,

@@ -175,7 +175,8 @@ impl Exchange {
             }
             None => Box::new(running),
         });
-        self.phase = Phase::Wanting(if idempotent { Wish::Any } else { Wish::Young });
+        let repeatable = idempotent && fits(head.framing, head_bytes);
+        self.phase = Phase::Wanting(if repeatable { Wish::Any } else { Wish::Young });
     }
 
     pub(super) fn dialled(&mut self, got: Dialled<'_>, scratch: &mut Vec<u8>, now: Moment) {
@@ -413,6 +414,17 @@ impl Exchange {
             },
             Phase::Wanting(_) | Phase::Redialling | Phase::Switched | Phase::Over(_) => {}
         }
+    }
+}
+
+/// Whether all of the request is sure to be still here when its server breaks off: what is longer
+/// than a window is let go as it is sent. The head may grow by the headroom.
+fn fits(framing: Framing, head_bytes: usize) -> bool {
+    let room = limits::WINDOW_READ_BYTES - limits::WINDOW_HEADROOM_BYTES;
+    match framing {
+        Framing::None | Framing::UntilClose | Framing::Length(0) => true,
+        Framing::Length(body) => body <= room.saturating_sub(head_bytes) as u64,
+        Framing::Chunked => false,
     }
 }
 

@@ -139,3 +139,24 @@ fn no_name_that_means_something_in_a_head_can_be_configured() {
         assert!(config::request_id::check(name).is_err(), "{name}");
     }
 }
+
+#[test]
+fn what_cannot_be_sent_again_wants_a_young_connection() {
+    for (method, fields, wish) in [
+        ("GET", "", Wish::Any),
+        ("PUT", "Content-Length: 100\r\n", Wish::Any),
+        // It would be gone by the time that its server is found to be.
+        ("PUT", "Content-Length: 18000\r\n", Wish::Young),
+        ("PUT", "Transfer-Encoding: chunked\r\n", Wish::Young),
+        ("POST", "Content-Length: 100\r\n", Wish::Young),
+    ] {
+        let policy = Rc::new(Policy::default());
+        let mut exchange = Exchange::new(policy, IpAddr::from([10, 0, 0, 1]), Moment(0));
+        let request = format!("{method} / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        exchange.up.lend(Pool::new(1).take().unwrap());
+        exchange.up.space()[..request.len()].copy_from_slice(request.as_bytes());
+        exchange.filled(Side::Client, request.len(), &mut Vec::new(), Moment(0));
+        let step = exchange.next(Can::NOTHING);
+        assert_eq!(step, Step::Dial(wish), "{method} {fields}");
+    }
+}

@@ -291,6 +291,26 @@ impl Hub {
         }
     }
 
+    /// The same for a request that is there, which needs the descriptor more than one that may
+    /// come: for want of any, the connection that has waited longest for its next request goes.
+    pub(super) fn connect_in_need(
+        &mut self,
+        address: SocketAddr,
+        kernel: &mut dyn Kernel,
+    ) -> std::io::Result<Socket> {
+        let outcome = self.connect(address, kernel);
+        let exhausted = |error: &std::io::Error| Fault::from_io(error) == Fault::Exhausted;
+        if !outcome.as_ref().is_err_and(exhausted) {
+            return outcome;
+        }
+        let oldest = self.idle.evict().and_then(|key| self.parked.remove(key));
+        let Some(Parked { link, .. }) = oldest else {
+            return outcome;
+        };
+        self.close(link, kernel);
+        self.connect(address, kernel)
+    }
+
     pub(super) fn keep(&mut self, memory: Memory) {
         self.memories.push(memory);
     }

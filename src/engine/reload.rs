@@ -96,9 +96,9 @@ impl Engine {
             let (name, mode) = (&pool.name, start::mode(config, at));
             // One that is gone comes back as whatever it is, once nobody is left who came to it.
             let mut known = self.hub.rules.iter().enumerate();
-            // Of several loops the one that reads decides for all: one that stayed behind alone would
-            // take its servers for those of the others ever after. A guest that only another loop
-            // has finds nobody who speaks as it does (`upstream::walk`).
+            // Of several loops the one that reads decides for all: one that stayed behind alone
+            // would take its servers for those of the others ever after. A guest that only another
+            // loop has finds nobody who speaks as it does (`upstream::walk`).
             let guests = |id: usize| self.hub.leads && self.has_guests(PoolId(id));
             let other = |(id, rules): &(usize, &Rules)| {
                 let same = rules.name == *name && rules.mode != mode;

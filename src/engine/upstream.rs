@@ -5,7 +5,6 @@
 //! client's: the next address, then the next server is tried at once, whatever the method.
 
 use std::io;
-use std::net::SocketAddr;
 
 use super::chronicle;
 use super::chronicle::How;
@@ -21,7 +20,6 @@ use super::slot::Slot;
 use super::slot::Stage;
 use crate::base::Fault;
 use crate::base::Side;
-use crate::base::Socket;
 use crate::base::TlsFault;
 use crate::base::arena::Key;
 use crate::base::planted::Bug;
@@ -179,7 +177,7 @@ fn walk(key: Key, slot: &mut Slot, peer: Option<PeerId>, hub: &mut Hub, kernel: 
         if tried.len() == 1 {
             journal::tried(id, slot, hub);
         }
-        match connect(address, hub, kernel) {
+        match hub.connect_in_need(address, kernel) {
             Ok(socket) => {
                 hub.own(socket, Owner::Session(key, Side::Server));
                 slot.server = Some(Link::plain(socket));
@@ -198,22 +196,6 @@ fn walk(key: Key, slot: &mut Slot, peer: Option<PeerId>, hub: &mut Hub, kernel: 
     };
     slot.attempt.stage = Stage::None;
     slot.session.undialled(why, &mut hub.scratch, hub.now);
-}
-
-/// A connection to there. A request that runs needs the descriptor more than one that may come: for
-/// want of any, the connection that has waited longest for its next request goes.
-fn connect(to: SocketAddr, hub: &mut Hub, kernel: &mut dyn Kernel) -> io::Result<Socket> {
-    let outcome = hub.connect(to, kernel);
-    let exhausted = |error: &io::Error| Fault::from_io(error) == Fault::Exhausted;
-    if !outcome.as_ref().is_err_and(exhausted) {
-        return outcome;
-    }
-    let oldest = hub.idle.evict().and_then(|key| hub.parked.remove(key));
-    let Some(Parked { link, .. }) = oldest else {
-        return outcome;
-    };
-    hub.close(link, kernel);
-    hub.connect(to, kernel)
 }
 
 /// An address failed. Whom to try next.

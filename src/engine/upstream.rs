@@ -68,7 +68,7 @@ pub(super) fn dial(key: Key, slot: &mut Slot, wish: Wish, hub: &mut Hub, kernel:
             let lost = slot.attempt.peer;
             slot.attempt.trail().tried.extend(lost);
             slot.attempt.forget_addresses();
-            let last = slot.attempt.peer.filter(|peer| hub.peers.takes_more(*peer));
+            let last = slot.attempt.peer.filter(|id| is_open(*id, slot, hub));
             hub.peers.next(slot.pool, slot.attempt.tried()).or(last)
         }
     };
@@ -103,9 +103,13 @@ fn is_retry(slot: &Slot, wish: Wish) -> bool {
 /// The server of the last attempt, if it may be asked again.
 fn same(slot: &Slot, hub: &Hub) -> Option<PeerId> {
     let id = slot.attempt.peer?;
+    (is_open(id, slot, hub) && !slot.attempt.tried().contains(&id)).then_some(id)
+}
+
+/// Whether that server may be given the request: the client's pool may be another one by now.
+fn is_open(id: PeerId, slot: &Slot, hub: &Hub) -> bool {
     let ours = hub.peers.get(id).is_some_and(|peer| peer.pool == slot.pool);
-    let anew = hub.peers.takes_more(id) && !slot.attempt.tried().contains(&id);
-    (ours && anew).then_some(id)
+    ours && hub.peers.takes_more(id)
 }
 
 /// The listener may have got another pool since the client came in; but if its name stands for

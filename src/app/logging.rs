@@ -10,6 +10,7 @@ use simplelog::WriteLogger;
 use time::macros::format_description;
 
 use crate::config::LogLevel;
+use crate::os::Scribe;
 
 /// What a configuration calls it.
 pub(super) const fn level(level: LogLevel) -> LevelFilter {
@@ -33,8 +34,21 @@ pub(super) const fn word(level: LevelFilter) -> LogLevel {
     }
 }
 
-/// Starts logging, once in the life of the process; again has no effect.
-pub(super) fn start(level: LevelFilter) {
+/// The log, as long as somebody holds it; then what was said is written, and nothing after that.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Log(Option<Scribe>);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // A reader who does not read does not keep the program from ending.
+        let _ = self.0.take().is_none_or(Scribe::close);
+    }
+}
+
+/// Starts logging, once in the life of the process; again has no effect. A thread writes: a reader
+/// who does not read keeps no event loop waiting.
+pub(super) fn start(level: LevelFilter) -> Log {
     let config = ConfigBuilder::new()
         .set_time_format_custom(format_description!(
             "[hour]:[minute]:[second].[subsecond digits:3]"
@@ -45,11 +59,21 @@ pub(super) fn start(level: LevelFilter) {
         .set_location_level(LevelFilter::Off)
         .add_filter_allow_str("tidegate")
         .build();
+    let scribe = Scribe::for_people().ok();
     // The logger writes a line in five pieces; gathered, it costs one system call and cannot be
-    // torn apart by what others write.
-    let lines = io::LineWriter::new(io::stderr());
-    // The only error is that somebody was faster, and then there is a log.
-    let _ = WriteLogger::init(LevelFilter::Trace, config, lines);
+    // torn apart by what others write. The only error is that somebody was faster, and then there
+    // is a log.
+    let _ = match &scribe {
+        Some(scribe) => {
+            let lines = io::LineWriter::new(scribe.pen());
+            WriteLogger::init(LevelFilter::Trace, config, lines)
+        }
+        None => {
+            let lines = io::LineWriter::new(io::stderr());
+            WriteLogger::init(LevelFilter::Trace, config, lines)
+        }
+    };
     // The facade filters, and may be told otherwise while the program runs.
     log::set_max_level(level);
+    Log(scribe)
 }

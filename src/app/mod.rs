@@ -61,7 +61,7 @@ fn obey(line: Line) -> Result<Exit, Failure> {
     if let Command::Balance(order) = &command {
         return balance(order, level);
     }
-    logging::start(level.unwrap_or(LevelFilter::Info));
+    let _log = logging::start(level.unwrap_or(LevelFilter::Info));
     match command {
         Command::Balance(_) => Ok(Exit::Clean),
         Command::Demo(options) => demo::run(&options),
@@ -80,7 +80,7 @@ fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
         Deed::Run => {
             let config = &mut loaded.config;
             config.log_level = level.map_or(config.log_level, logging::word);
-            logging::start(level.unwrap_or_else(|| logging::level(config.log_level)));
+            let _log = logging::start(level.unwrap_or_else(|| logging::level(config.log_level)));
             for line in lint::grave(&loaded) {
                 log::warn!("{line}");
             }

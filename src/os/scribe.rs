@@ -1,10 +1,10 @@
-//! Writes the access log: one thread, so that no loop ever waits for a disk or a reader.
+//! Writes a log: one thread for each, so that no loop ever waits for a disk or a reader.
 //!
 //! Loops append whole lines to one piece of memory through their [`Pen`]s; the thread takes all of
 //! it at once, leaving the piece it has just written, so that nothing is allocated once both have
-//! grown. It gathers for a moment before it writes: a hundred small writes a second cost more than
-//! anybody gains by seeing a line 50 ms sooner. What comes faster than it is written, beyond
-//! [`limits::LOG_QUEUE_BYTES_MAX`], is lost and counted.
+//! grown. For the access log it gathers for a moment before it writes: a hundred small writes a
+//! second cost more than anybody gains by seeing a line 50 ms sooner. What comes faster than it is
+//! written, beyond [`limits::LOG_QUEUE_BYTES_MAX`], is lost and counted.
 //!
 //! `app` starts and closes it; kernels hold pens.
 
@@ -79,17 +79,36 @@ impl Scribe {
             None => File::from(io::stdout().as_fd().try_clone_to_owned()?),
         };
         let desk = Arc::new(Desk::default());
-        let mut hand = Hand {
+        let hand = Hand {
             desk: Arc::clone(&desk),
             target,
             path: path.map(Path::to_path_buf),
-            complain,
+            gathering: GATHERING,
+            complain: Some(complain),
             troubled: false,
             torn: false,
         };
-        thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || hand.write_on())?;
+        hand.start("access-log")?;
+        Ok(Self(desk))
+    }
+
+    /// The same for standard error, where people look: every line at once. What was lost there is
+    /// said there, as soon as somebody reads again.
+    ///
+    /// # Errors
+    /// If standard error is closed, or there is no thread to be had.
+    pub fn for_people() -> io::Result<Self> {
+        let desk = Arc::new(Desk::default());
+        let hand = Hand {
+            desk: Arc::clone(&desk),
+            target: File::from(io::stderr().as_fd().try_clone_to_owned()?),
+            path: None,
+            gathering: Duration::ZERO,
+            complain: None,
+            troubled: false,
+            torn: false,
+        };
+        hand.start("log")?;
         Ok(Self(desk))
     }
 
@@ -149,6 +168,19 @@ impl Pen {
     }
 }
 
+/// Whole lines at a time, or they may be torn apart by those of other pens. Nothing fails: what
+/// cannot be kept is lost, and counted.
+impl Write for Pen {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        Self::write(self, lines);
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Desk {
     /// A thread that panicked with it has left it whole: nothing is done in between.
     fn tray(&self) -> MutexGuard<'_, Tray> {
@@ -161,12 +193,12 @@ impl Desk {
     }
 
     /// Waits for something to do, and takes the lines in exchange for `spare`.
-    fn take(&self, spare: &mut Vec<u8>) -> Wish {
+    fn take(&self, spare: &mut Vec<u8>, gathering: Duration) -> Wish {
         let idle = |tray: &mut Tray| tray.lines.is_empty() && tray.wish == Wish::Nothing;
         let tray = self.work.wait_while(self.tray(), idle);
         let tray = tray.unwrap_or_else(PoisonError::into_inner);
         let few = |tray: &mut Tray| tray.lines.len() < GATHERED && tray.wish == Wish::Nothing;
-        let gathered = self.work.wait_timeout_while(tray, GATHERING, few);
+        let gathered = self.work.wait_timeout_while(tray, gathering, few);
         let (mut tray, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut tray.lines, spare);
         std::mem::take(&mut tray.wish)
@@ -178,7 +210,9 @@ struct Hand {
     desk: Arc<Desk>,
     target: File,
     path: Option<PathBuf>,
-    complain: Complain,
+    gathering: Duration,
+    /// Who hears of trouble; where nobody does, it is told in the log itself.
+    complain: Option<Complain>,
     /// Writing fails, and that was said.
     troubled: bool,
     /// What was written last ends within a line.
@@ -186,10 +220,16 @@ struct Hand {
 }
 
 impl Hand {
+    fn start(mut self, name: &str) -> io::Result<()> {
+        let thread = thread::Builder::new().name(name.to_owned());
+        thread.spawn(move || self.write_on()).map(drop)
+    }
+
     fn write_on(&mut self) {
         let mut lines = Vec::new();
         loop {
-            let wish = self.desk.take(&mut lines);
+            let wish = self.desk.take(&mut lines, self.gathering);
+            self.own_up();
             self.write(&lines);
             lines.clear();
             match wish {
@@ -200,6 +240,24 @@ impl Hand {
         }
         self.desk.tray().over = true;
         self.desk.over.notify_all();
+    }
+
+    /// Says in the log itself what it lacks, if nobody else is told.
+    fn own_up(&mut self) {
+        if self.complain.is_none() {
+            let lost = self.desk.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                let lines = if lost == 1 { "line" } else { "lines" };
+                let told = format!("{lost} {lines} of this log lost: nobody read fast enough\n");
+                self.write(told.as_bytes());
+            }
+        }
+    }
+
+    fn complain(&self, words: &str) {
+        if let Some(complain) = &self.complain {
+            complain(words);
+        }
     }
 
     fn write(&mut self, lines: &[u8]) {
@@ -221,7 +279,7 @@ impl Hand {
                     self.desk.lose(left);
                     if !std::mem::replace(&mut self.troubled, true) {
                         let name = self.name();
-                        (self.complain)(&format!("cannot write the access log to {name}: {error}"));
+                        self.complain(&format!("cannot write the access log to {name}: {error}"));
                     }
                     return;
                 }
@@ -245,7 +303,7 @@ impl Hand {
             Ok(file) => (self.target, self.torn) = (file, false),
             Err(error) => {
                 let name = self.name();
-                (self.complain)(&format!(
+                self.complain(&format!(
                     "cannot open the access log {name} again: {error}; going on with the old file"
                 ));
             }
@@ -348,7 +406,8 @@ mod tests {
             desk: Arc::clone(&desk),
             target: File::from(std::os::fd::OwnedFd::from(writer)),
             path: None,
-            complain: Box::new(move |line| sender.send(line.to_owned()).unwrap()),
+            gathering: GATHERING,
+            complain: Some(Box::new(move |line| sender.send(line.to_owned()).unwrap())),
             troubled: false,
             torn: false,
         };
@@ -381,7 +440,8 @@ mod tests {
             desk: Arc::clone(&desk),
             target: File::from(std::os::fd::OwnedFd::from(writer)),
             path: None,
-            complain: Box::new(move |line| sender.send(line.to_owned()).unwrap()),
+            gathering: GATHERING,
+            complain: Some(Box::new(move |line| sender.send(line.to_owned()).unwrap())),
             troubled: false,
             torn: false,
         };

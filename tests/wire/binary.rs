@@ -243,7 +243,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     outcome
 }
 
-fn kill(process: u32, signal: &str) {
+pub(crate) fn kill(process: u32, signal: &str) {
     let status = Command::new("kill")
         .args([format!("-{signal}"), process.to_string()])
         .status();

@@ -1,10 +1,13 @@
 //! How it ends: signals, draining, exit codes.
 
+use std::io::Read as _;
 use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
 
-use crate::binary::Binary;
-use crate::client::Client;
-use crate::origin::{Origin, Step, ok};
+use crate::binary::{Binary, kill};
+use crate::client::{Client, get};
+use crate::eventually;
+use crate::origin::{Origin, Step, VacantPort, ok};
 
 /// A balancer with one request running that the origin holds.
 fn with_a_running_request() -> (Origin, Binary, Client) {
@@ -123,4 +126,39 @@ fn a_drained_tunnel_ends_when_its_ends_do() {
     client.finish();
     assert_eq!(client.rest().expect("a clean end"), b"");
     assert_eq!(binary.exit_code(), Some(0));
+}
+
+/// A program whose log is not read; it ends with the test.
+struct Unread(Child);
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        // It has ended, if all went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whoever starts the program may not read what it says: it serves, and ends, all the same.
+#[test]
+fn a_log_that_nobody_reads_keeps_no_client_waiting() {
+    let origin = Origin::saying("there");
+    let vacant = VacantPort::new();
+    let listen = vacant.address().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.args(["-v", "-v", "-v", "--probe", "off", "--listen", &listen]);
+    let child = command.arg(origin.url()).stderr(Stdio::piped()).spawn();
+    let mut program = Unread(child.expect("the program"));
+    eventually("it listens", || TcpStream::connect(&listen).is_ok());
+    for _ in 0..3_000 {
+        assert_eq!(get(vacant.address(), "/").text(), "there");
+    }
+    let mut log = program.0.stderr.take().expect("a pipe");
+    kill(program.0.id(), "TERM");
+    let mut text = String::new();
+    // What it had no room for is written once there is some.
+    let read = log.read_to_string(&mut text);
+    assert!(read.expect("text") > 64 << 10, "more than a pipe holds");
+    assert!(text.ends_with("stopped\n"), "{:?}", text.lines().last());
+    assert_eq!(program.0.wait().expect("its end").code(), Some(0));
 }

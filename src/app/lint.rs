@@ -14,6 +14,7 @@ use crate::base::time::Span;
 use crate::config::Address;
 use crate::config::ClientTimeouts;
 use crate::config::Config;
+use crate::config::HostPolicy;
 use crate::config::Limits;
 use crate::config::Listener;
 use crate::config::Mode;
@@ -210,6 +211,7 @@ fn of_pool(pool: &Pool, max_connections: usize) -> Vec<Case> {
         return cases;
     }
     cases.extend(of_waiting(pool));
+    cases.extend(of_host(&pool.host));
     let reuse = &pool.reuse;
     cases.push((
         // The usual number is nobody's mistake.
@@ -263,6 +265,21 @@ fn of_servers(pool: &Pool) -> Vec<Case> {
     ]
 }
 
+/// A word that stands for a policy elsewhere, or almost one of ours, is a Host like any other.
+fn of_host(host: &HostPolicy) -> Option<Case> {
+    let HostPolicy::Literal(literal) = host else {
+        return None;
+    };
+    let word = literal.to_ascii_lowercase();
+    let known = |(_, words): &&(&str, &[&str])| words.contains(&&*word);
+    let (meant, _) = HOST_WORDS.iter().find(known)?;
+    let words = format!(
+        "host = {literal} tells backends the Host \"{literal}\", as it stands here; \
+         write \"{meant}\""
+    );
+    Some((true, "host", words))
+}
+
 fn of_waiting(pool: &Pool) -> Vec<Case> {
     let (reuse, timeouts) = (&pool.reuse, &pool.timeouts);
     vec![
@@ -293,6 +310,46 @@ fn of_waiting(pool: &Pool) -> Vec<Case> {
         ),
     ]
 }
+
+/// What `host` takes, and what is written in its place.
+const HOST_WORDS: &[(&str, &[&str])] = &[
+    ("auto", &["auto", "automatic", "default"]),
+    (
+        "keep",
+        &[
+            "keep",
+            "client",
+            "clients",
+            "preserve",
+            "preserved",
+            "original",
+            "incoming",
+            "request",
+            "pass",
+            "passthrough",
+            "forward",
+            "same",
+            "true",
+            "on",
+        ],
+    ),
+    (
+        "upstream",
+        &[
+            "upstream",
+            "upstreams",
+            "backend",
+            "backends",
+            "server",
+            "target",
+            "destination",
+            "url",
+            "rewrite",
+            "false",
+            "off",
+        ],
+    ),
+];
 
 /// `server.keepAliveTimeout` of Node.js.
 const NODE_KEEP_ALIVE: Span = Span::seconds(5);
@@ -371,6 +428,40 @@ mod tests {
               add token_file"
             ]
         );
+    }
+
+    #[test]
+    fn a_word_that_is_hardly_a_host_is_said_with_the_right_one() {
+        let pool = |host: &str| {
+            let pool = "max_connections = 50\n[pool.a]\nbackends = [\"a:1\", \"b:1\"]";
+            said(&format!("{pool}\nhost = \"{host}\""))
+        };
+        for (host, meant) in [
+            ("client", "keep"),
+            ("preserve", "keep"),
+            ("original", "keep"),
+            ("Keep", "keep"),
+            ("backend", "upstream"),
+            ("UPSTREAM", "upstream"),
+            ("default", "auto"),
+        ] {
+            let expected = format!(
+                "host> pool a: host = {host} tells backends the Host \"{host}\", as it stands \
+                 here; write \"{meant}\""
+            );
+            assert_eq!(pool(host), [expected]);
+        }
+        for host in [
+            "auto",
+            "keep",
+            "upstream",
+            "shop.example",
+            "client.example",
+            "app",
+            "a:1",
+        ] {
+            assert_eq!(pool(host), [""; 0], "{host}");
+        }
     }
 
     #[test]

@@ -86,6 +86,25 @@ mod tests {
     }
 
     #[test]
+    fn the_document_of_the_keys_has_every_option_that_sets_one() {
+        let document = include_str!("../../docs/configuration.md");
+        let words: Vec<&str> = document
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+            .filter_map(|word| word.strip_prefix("--"))
+            .filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()))
+            .collect();
+        for word in &words {
+            assert!(OPTIONS.iter().any(|known| known.long == *word), "{word}");
+        }
+        // `--verbose` and `--quiet` are there by their letters.
+        let no_keys = ["config", "from", "verbose", "quiet", "version", "help"];
+        for known in OPTIONS {
+            let sets = known.tasks.contains(&Task::Balance) && !no_keys.contains(&known.long);
+            assert!(!sets || words.contains(&known.long), "{}", known.long);
+        }
+    }
+
+    #[test]
     fn it_fits_a_screen_and_ends_with_examples() {
         assert!(TEXT.lines().count() <= 50);
         assert!(TEXT.lines().all(|line| line.chars().count() <= 90));

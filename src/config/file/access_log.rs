@@ -2,6 +2,7 @@
 
 use super::flaw::Flaw;
 use super::node::Node;
+use super::schema;
 use crate::config::AccessLog;
 use crate::config::LogFormat;
 use crate::config::LogPath;
@@ -10,7 +11,7 @@ use crate::config::text;
 
 /// The whole section.
 pub(super) fn read(node: Node<'_>) -> Result<AccessLog, Flaw> {
-    let section = node.section("access_log", KEYS)?;
+    let section = node.section(schema::ACCESS_LOG)?;
     let mut log = AccessLog::default();
     section.set("format", &mut log.format, |node| {
         node.choice(&LogFormat::ALL, LogFormat::name)
@@ -30,5 +31,3 @@ pub(super) fn read(node: Node<'_>) -> Result<AccessLog, Flaw> {
     })?;
     Ok(log)
 }
-
-const KEYS: &[&str] = &["format", "path", "only", "slow", "sample"];

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::flaw::Flaw;
 use super::node::Node;
-use super::node::Only;
 use super::node::Section;
+use super::schema;
 use crate::config::Address;
 use crate::config::CertificateFiles;
 use crate::config::ClientTimeouts;
@@ -32,8 +32,7 @@ pub(super) struct Written<'a> {
 impl<'a> Written<'a> {
     /// The listener at position `at`, after `others`.
     pub(super) fn read(node: Node<'a>, at: usize, others: &[Self]) -> Result<Self, Flaw> {
-        let section = node.section("listener", KEYS)?;
-        section.only(ABSENT)?;
+        let section = node.section(schema::LISTENER)?;
         let mut listener = Listener::default();
         if at > 0 {
             listener.name = format!("{}-{}", listener.name, at + 1);
@@ -171,7 +170,7 @@ fn tls(section: Section<'_>) -> Result<Option<ListenerTls>, Flaw> {
 }
 
 fn certificate(node: Node<'_>) -> Result<CertificateFiles, Flaw> {
-    let section = node.section("tls", &["cert", "key"])?;
+    let section = node.section(schema::CERTIFICATE)?;
     let path = |key: &str, example: &str| {
         let missing = || {
             node.flaw(format!(
@@ -188,7 +187,7 @@ fn certificate(node: Node<'_>) -> Result<CertificateFiles, Flaw> {
 }
 
 fn limits(node: Node<'_>) -> Result<Limits, Flaw> {
-    let section: Section<'_> = node.section("limits", LIMITS)?;
+    let section: Section<'_> = node.section(schema::LIMITS)?;
     let mut read = Limits::default();
     section.set("request_head", &mut read.request_head, |node| {
         let bytes = node.parsed("16KiB", text::size)?;
@@ -225,7 +224,7 @@ fn limits(node: Node<'_>) -> Result<Limits, Flaw> {
 }
 
 fn timeouts(node: Node<'_>) -> Result<ClientTimeouts, Flaw> {
-    let section = node.section("timeout", TIMEOUTS)?;
+    let section = node.section(schema::CLIENT_TIMEOUTS)?;
     let mut read = ClientTimeouts::default();
     section.set("head", &mut read.head, Node::duration)?;
     section.set("idle", &mut read.idle, Node::duration)?;
@@ -237,32 +236,3 @@ fn timeouts(node: Node<'_>) -> Result<ClientTimeouts, Flaw> {
 
 /// A smaller bound would refuse browsers.
 const HEAD_BYTES_MIN: usize = 1024;
-
-const KEYS: &[&str] = &[
-    "name",
-    "listen",
-    "mode",
-    "pool",
-    "tls",
-    "client_ca",
-    "accept_proxy",
-    "trusted_proxies",
-    "forwarded",
-    "request_id",
-    "allow",
-    "rate_limit",
-    "limits",
-    "timeout",
-    "route",
-];
-
-const ABSENT: &[(&str, Only)] = &[
-    ("accept_proxy", Only::False),
-    ("allow", Only::Nothing),
-    ("rate_limit", Only::Text("off")),
-    ("route", Only::Nothing),
-];
-
-const LIMITS: &[&str] = &["request_head", "headers", "body", "requests_per_connection"];
-
-const TIMEOUTS: &[&str] = &["head", "idle", "read", "write", "tunnel"];

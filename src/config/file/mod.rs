@@ -11,6 +11,7 @@ mod listener;
 mod node;
 mod place;
 mod pool;
+mod schema;
 mod spot;
 
 use std::path::PathBuf;
@@ -43,7 +44,7 @@ pub fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Co
         let at = error.span().map_or(0, |span| span.start);
         Flaw::new(at, format!("not TOML: {}", error.message()))
     })?;
-    let section = Section::new(table.get_ref(), "the file", KEYS, variables)?;
+    let section = Section::new(table.get_ref(), schema::FILE, variables)?;
     let mut config = Config::default();
     section.set("workers", &mut config.workers, workers)?;
     section.set("max_connections", &mut config.max_connections, |node| {
@@ -62,7 +63,7 @@ pub fn read(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Co
 }
 
 fn admin(node: Node<'_>) -> Result<Admin, Flaw> {
-    let section = node.section("admin", &["listen", "token_file"])?;
+    let section = node.section(schema::ADMIN)?;
     let example = "127.0.0.1:9900";
     let mut admin = Admin {
         listen: Admin::usual_address(),
@@ -101,7 +102,7 @@ fn pools(section: Section<'_>) -> Result<Vec<pool::Written<'_>>, Flaw> {
     let Some(all) = section.get("pool") else {
         return Ok(Vec::new());
     };
-    let names = all.names("pool")?;
+    let names = all.names()?;
     let mut pools = Vec::new();
     let is_one = names.len() == 1;
     for (called, at, node) in names {
@@ -189,17 +190,6 @@ fn join(
     }
     Ok((listeners, whole))
 }
-
-const KEYS: &[&str] = &[
-    "workers",
-    "max_connections",
-    "drain_timeout",
-    "log_level",
-    "admin",
-    "access_log",
-    "listener",
-    "pool",
-];
 
 #[cfg(test)]
 mod tests;

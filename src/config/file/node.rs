@@ -11,6 +11,8 @@ use super::super::text::Complaint;
 use super::super::words::closest;
 use super::flaw;
 use super::flaw::Flaw;
+use super::schema::Only;
+use super::schema::Table;
 use crate::base::time::Span;
 
 /// Where the values of `${NAME}` come from.
@@ -137,34 +139,41 @@ impl<'a> Node<'a> {
         self.value.get_ref().is_table()
     }
 
-    /// A table that has only these keys.
-    pub(super) fn section(self, name: &'a str, keys: &[&'static str]) -> Result<Section<'a>, Flaw> {
+    /// A table that has only the keys of that one.
+    pub(super) fn section(self, known: &'static Table) -> Result<Section<'a>, Flaw> {
         let table = self.value.get_ref().as_table();
         let table = table.ok_or_else(|| self.wrong_type("a table"))?;
-        Section::new(table, name, keys, self.variables)
+        Section::new(table, known, self.variables)
     }
 
     /// A table whose keys are names, in the order of the file.
-    pub(super) fn names(self, name: &'a str) -> Result<Vec<(&'a str, usize, Self)>, Flaw> {
+    pub(super) fn names(self) -> Result<Vec<(&'a str, usize, Self)>, Flaw> {
         let table = self.value.get_ref().as_table();
         let table = table.ok_or_else(|| self.wrong_type("a table, like [pool.app]"))?;
         let variables = self.variables;
-        let section = Section {
-            table,
-            name,
-            variables,
-        };
+        let section = Section { table, variables };
         Ok(section.entries())
     }
 
     /// For what is not available in this version: only what it is without may be written.
     pub(super) fn only(self, name: &str, default: &Only) -> Result<(), Flaw> {
         let value = self.value.get_ref();
+        let leave_out = || "leave it out".to_owned();
         let (fits, write) = match default {
             Only::Text(word) => (
                 value.as_str() == Some(word),
                 format!("the one value so far is \"{word}\""),
             ),
+            Only::Words(words) => {
+                let list = value.as_array();
+                let mut list = list.into_iter().flatten();
+                (
+                    list.by_ref()
+                        .map(|one| one.get_ref().as_str())
+                        .eq(words.iter().copied().map(Some)),
+                    format!("the one value so far is {words:?}"),
+                )
+            }
             Only::Number(number) => (
                 value
                     .as_integer()
@@ -175,10 +184,19 @@ impl<'a> Node<'a> {
                 value.as_bool() == Some(false),
                 "the one value so far is false".to_owned(),
             ),
-            Only::Nothing => (
+            Only::EmptyList => (
                 value.as_array().is_some_and(|list| list.is_empty()),
-                "leave it out".to_owned(),
+                leave_out(),
             ),
+            Only::Table(table) => {
+                let says = |found: &DeTable<'_>| !found.is_empty();
+                let fits = value.as_table().is_some_and(says);
+                if fits {
+                    self.section(table)?;
+                }
+                (fits, leave_out())
+            }
+            Only::Nothing => (false, leave_out()),
         };
         if fits {
             return Ok(());
@@ -187,47 +205,33 @@ impl<'a> Node<'a> {
     }
 }
 
-/// What something is that is not available in this version.
-pub(super) enum Only {
-    Text(&'static str),
-    Number(&'static str),
-    False,
-    /// An empty list, or nothing at all.
-    Nothing,
-}
-
 /// A table whose keys are known.
 #[derive(Clone, Copy)]
 pub(super) struct Section<'a> {
     table: &'a DeTable<'a>,
-    name: &'a str,
     variables: Variables<'a>,
 }
 
 impl<'a> Section<'a> {
     /// # Errors
-    /// For the first key, in the order of the file, that is not among `keys`.
+    /// For the first key, in the order of the file, that is not among those of `known`; for one
+    /// that is not available in this version and says that it is.
     pub(super) fn new(
         table: &'a DeTable<'a>,
-        name: &'a str,
-        keys: &[&'static str],
+        known: &'static Table,
         variables: Variables<'a>,
     ) -> Result<Self, Flaw> {
-        let section = Self {
-            table,
-            name,
-            variables,
-        };
+        let section = Self { table, variables };
         for (key, at, _) in section.entries() {
-            if keys.contains(&key) {
-                continue;
+            let mut absent = known.absent.iter();
+            if !known.keys.contains(&key) && !absent.any(|(name, _)| *name == key) {
+                return Err(unknown(key, at, known));
             }
-            let instead = match closest(key, keys.iter().copied()) {
-                Some(meant) => format!("did you mean \"{meant}\"?"),
-                None => format!("{name} takes {}", keys.join(", ")),
-            };
-            let key = key.escape_debug();
-            return Err(Flaw::new(at, format!("unknown key \"{key}\"; {instead}")));
+        }
+        for (key, default) in known.absent {
+            if let Some(node) = section.get(key) {
+                node.only(&format!("{}.{key}", known.name), default)?;
+            }
         }
         Ok(section)
     }
@@ -262,21 +266,18 @@ impl<'a> Section<'a> {
         }
         Ok(())
     }
+}
 
-    /// Sees to it that what is not available yet is as it is without.
-    pub(super) fn only(self, table: &[(&str, Only)]) -> Result<(), Flaw> {
-        for (key, default) in table {
-            if let Some(node) = self.get(key) {
-                let name = if self.name.is_empty() {
-                    (*key).to_owned()
-                } else {
-                    format!("{}.{key}", self.name)
-                };
-                node.only(&name, default)?;
-            }
-        }
-        Ok(())
-    }
+/// A key that does nothing is no advice, though it may be written.
+fn unknown(key: &str, at: usize, known: &Table) -> Flaw {
+    let Table { name, keys, .. } = known;
+    let instead = match closest(key, keys.iter().copied()) {
+        Some(meant) => format!("did you mean \"{meant}\"?"),
+        None if keys.is_empty() => format!("{name} is not available in this version"),
+        None => format!("{name} takes {}", keys.join(", ")),
+    };
+    let key = key.escape_debug();
+    Flaw::new(at, format!("unknown key \"{key}\"; {instead}"))
 }
 
 /// Replaces `${NAME}` and `${NAME:-default}`; `$${` is a literal `${`. As in a shell, a variable

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::flaw::Flaw;
 use super::listener::name;
 use super::node::Node;
-use super::node::Only;
+use super::schema;
+use super::schema::Only;
 use crate::config::Backend;
 use crate::config::Health;
 use crate::config::HostPolicy;
@@ -36,12 +37,9 @@ struct Server<'a> {
 
 impl<'a> Written<'a> {
     pub(super) fn read(called: &str, node: Node<'a>) -> Result<Self, Flaw> {
-        let section = node.section("pool", KEYS)?;
-        section.only(ABSENT)?;
-        for (key, keys, only) in SECTIONS_ABSENT {
-            if let Some(node) = section.get(key) {
-                node.section(key, keys)?.only(only)?;
-            }
+        let section = node.section(schema::POOL)?;
+        if let Some(node) = section.get("balance") {
+            node.only("pool.balance", &Only::Text("round-robin"))?;
         }
         let mut pool = Pool {
             name: called.to_owned(),
@@ -84,7 +82,7 @@ impl<'a> Written<'a> {
             let Server { url, node, .. } = server;
             let complete = |_: &str| url::backend(&url, mode, asked);
             let mut backend: Backend = if node.is_table() {
-                let place = node.section("backend", SERVER)?.get("url").unwrap_or(node);
+                let place = node.section(schema::BACKEND)?.get("url").unwrap_or(node);
                 place.parsed("http://127.0.0.1:9001", complete)?
             } else {
                 node.parsed("http://127.0.0.1:9001", complete)?
@@ -111,8 +109,7 @@ fn server(node: Node<'_>) -> Result<Server<'_>, Flaw> {
             node,
         });
     }
-    let section = node.section("backend", SERVER)?;
-    section.only(SERVER_ABSENT)?;
+    let section = node.section(schema::BACKEND)?;
     let Some(url) = section.get("url") else {
         return Err(node.flaw(format!("a backend without url; add url = \"{example}\"")));
     };
@@ -153,8 +150,7 @@ fn host(node: Node<'_>) -> Result<HostPolicy, Flaw> {
 }
 
 fn health(node: Node<'_>) -> Result<Health, Flaw> {
-    let section = node.section("health", HEALTH)?;
-    section.only(&[("expect", Only::Text("2xx,3xx"))])?;
+    let section = node.section(schema::HEALTH)?;
     let mut read = Health::default();
     section.set("probe", &mut read.probe, probe)?;
     section.set("interval", &mut read.interval, Node::duration)?;
@@ -182,8 +178,7 @@ fn count(node: Node<'_>) -> Result<u32, Flaw> {
 }
 
 fn reuse(node: Node<'_>) -> Result<Reuse, Flaw> {
-    let section = node.section("reuse", REUSE)?;
-    section.only(&[("max_uses", Only::Number("0"))])?;
+    let section = node.section(schema::REUSE)?;
     let mut read = Reuse::default();
     section.set("idle", &mut read.idle, |node| {
         let number = node.number(0, 100_000)?;
@@ -197,26 +192,14 @@ fn reuse(node: Node<'_>) -> Result<Reuse, Flaw> {
 }
 
 fn retry(node: Node<'_>) -> Result<Retry, Flaw> {
-    let section = node.section("retry", RETRY)?;
-    section.only(&[("budget", Only::Text("20%"))])?;
+    let section = node.section(schema::RETRY)?;
     let mut read = Retry::default();
     section.set("tries", &mut read.tries, count)?;
-    if let Some(on) = section.get("on") {
-        let words = on.list()?.into_iter().map(|word| word.text("connect"));
-        let words: Vec<String> = words.collect::<Result<_, _>>()?;
-        if words != ["connect", "reset"] {
-            let instead = "the one value so far is [\"connect\", \"reset\"]";
-            return Err(on.flaw(format!(
-                "retry.on is not available in this version; {instead}"
-            )));
-        }
-    }
     Ok(read)
 }
 
 fn timeouts(node: Node<'_>) -> Result<ServerTimeouts, Flaw> {
-    let section = node.section("timeout", TIMEOUTS)?;
-    section.only(&[("total", Only::Text("off"))])?;
+    let section = node.section(schema::SERVER_TIMEOUTS)?;
     let mut read = ServerTimeouts::default();
     section.set("connect", &mut read.connect, Node::duration)?;
     section.set("response", &mut read.response, Node::duration)?;
@@ -225,8 +208,7 @@ fn timeouts(node: Node<'_>) -> Result<ServerTimeouts, Flaw> {
 }
 
 fn tls(node: Node<'_>) -> Result<UpstreamTls, Flaw> {
-    let section = node.section("tls", TLS)?;
-    section.only(&[("cert", Only::Nothing), ("key", Only::Nothing)])?;
+    let section = node.section(schema::UPSTREAM_TLS)?;
     let mut read = UpstreamTls::default();
     section.set("verify", &mut read.verify, Node::boolean)?;
     section.set("ca", &mut read.ca, |node| {
@@ -235,61 +217,3 @@ fn tls(node: Node<'_>) -> Result<UpstreamTls, Flaw> {
     section.set("sni", &mut read.sni, |node| name(node).map(Some))?;
     Ok(read)
 }
-
-const KEYS: &[&str] = &[
-    "balance",
-    "backends",
-    "host",
-    "sticky",
-    "slow_start",
-    "when_down",
-    "send_proxy",
-    "health",
-    "outlier",
-    "reuse",
-    "retry",
-    "queue",
-    "timeout",
-    "tls",
-];
-
-const ABSENT: &[(&str, Only)] = &[
-    ("balance", Only::Text("round-robin")),
-    ("sticky", Only::Text("off")),
-    ("slow_start", Only::Text("0s")),
-    ("when_down", Only::Text("fail")),
-    ("send_proxy", Only::Text("off")),
-];
-
-type Absent = (
-    &'static str,
-    &'static [&'static str],
-    &'static [(&'static str, Only)],
-);
-
-const SECTIONS_ABSENT: &[Absent] = &[
-    (
-        "outlier",
-        &["failures", "eject", "max_eject"],
-        &[
-            ("failures", Only::Number("5")),
-            ("eject", Only::Text("10s")),
-            ("max_eject", Only::Text("50%")),
-        ],
-    ),
-    (
-        "queue",
-        &["size", "wait"],
-        &[("size", Only::Number("1000")), ("wait", Only::Text("5s"))],
-    ),
-];
-
-const SERVER: &[&str] = &["url", "weight", "max_conns", "backup"];
-
-const SERVER_ABSENT: &[(&str, Only)] = &[("backup", Only::False)];
-
-const HEALTH: &[&str] = &["probe", "expect", "interval", "timeout", "rise", "fall"];
-const REUSE: &[&str] = &["idle", "idle_time", "max_uses", "mode"];
-const RETRY: &[&str] = &["tries", "on", "budget"];
-const TIMEOUTS: &[&str] = &["connect", "response", "read", "total"];
-const TLS: &[&str] = &["verify", "ca", "sni", "cert", "key"];

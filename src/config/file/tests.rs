@@ -374,6 +374,18 @@ const FLAWS: &[(&str, &str)] = &[
         "2:9: listener.allow is not available in this version; leave it out",
     ),
     (
+        "[[listener]]\nroute = []",
+        "2:9: listener.route is not available in this version; leave it out",
+    ),
+    (
+        "[pool.app]\noutlier = {}",
+        "2:11: pool.outlier is not available in this version; leave it out",
+    ),
+    (
+        "[pool.app]\nqueue = { size = 5 }",
+        "2:18: queue.size is not available in this version; the one value so far is 1000",
+    ),
+    (
         "[[listener]]\n[[listener.route]]\npath = \"/\"",
         "2:1: listener.route is not available in this version; leave it out",
     ),

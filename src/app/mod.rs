@@ -95,9 +95,12 @@ fn balance(order: &Order, level: Option<LevelFilter>) -> Result<Exit, Failure> {
             let warnings = balance::prepare(&loaded)?;
             Ok(say(&check::words(&loaded, Machine::here(), &warnings)))
         }
-        Deed::Print => Ok(say(&print::print(&loaded.config))),
+        Deed::Print => Ok(say(&format!("{}{MORE}", print::print(&loaded.config)))),
     }
 }
+
+/// The end of a printed configuration: it has no keys that are unset and have no default.
+const MORE: &str = "\n# every key, also those without a default: docs/configuration.md\n";
 
 fn say(text: &str) -> Exit {
     // A reader that has seen enough is no failure.

@@ -201,6 +201,11 @@ fn what_is_printed_is_a_file_of_the_same_meaning() {
     ];
     let printed = run(&[&arguments[..], &["--print-config"]].concat());
     assert_eq!(printed.status.code(), Some(0), "{printed:?}");
+    let last = printed.stdout.lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with('#') && last.ends_with(" docs/configuration.md"),
+        "{last}"
+    );
     let file = File::new("print", &printed.stdout);
     let again = run(&["-c", file.path(), "--print-config"]);
     assert_eq!(again.stdout, printed.stdout);
@@ -265,12 +270,16 @@ fn files_that_a_file_names_are_checked_too() {
 }
 
 #[test]
-fn the_example_of_the_readme_is_valid() {
-    let readme = include_str!("../../README.md");
-    let (_, after) = readme.split_once("```toml\n").expect("an example");
-    let (example, _) = after.split_once("```").expect("its end");
-    let file = File::new("readme", example);
-    let outcome = run(&["-c", file.path(), "--check"]);
-    assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
-    assert!(!outcome.stdout.contains("warning"), "{outcome:?}");
+fn the_examples_of_the_documents_are_valid() {
+    for (name, document) in [
+        ("readme", include_str!("../../README.md")),
+        ("reference", include_str!("../../docs/configuration.md")),
+    ] {
+        let (_, after) = document.split_once("```toml\n").expect("an example");
+        let (example, _) = after.split_once("```").expect("its end");
+        let file = File::new(name, example);
+        let outcome = run(&["-c", file.path(), "--check"]);
+        assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
+        assert!(!outcome.stdout.contains("warning"), "{outcome:?}");
+    }
 }

@@ -452,4 +452,29 @@ mod tests {
         assert!(complaint.starts_with("cannot write the access log to standard output: "));
         assert!(complaints.try_recv().is_err());
     }
+
+    #[test]
+    fn a_log_for_people_says_what_it_lacks_once() {
+        let (mut reader, writer) = UnixStream::pair().unwrap();
+        let mut hand = Hand {
+            desk: Arc::default(),
+            target: File::from(std::os::fd::OwnedFd::from(writer)),
+            path: None,
+            gathering: Duration::ZERO,
+            complain: None,
+            troubled: false,
+            torn: false,
+        };
+        hand.desk.lose(b"a\nb\n");
+        hand.own_up();
+        hand.own_up();
+        hand.write(b"c\n");
+        drop(hand);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(
+            text,
+            "2 lines of this log lost: nobody read fast enough\nc\n"
+        );
+    }
 }

@@ -77,6 +77,11 @@ impl Operator {
         self.applied
     }
 
+    /// How long a drain may take by now, if a reload has changed that.
+    pub(crate) fn drain(&self) -> Option<Span> {
+        self.last.as_ref().map(|plan| plan.config.drain_timeout)
+    }
+
     /// Perhaps makes a change.
     pub(crate) fn act(&mut self, engine: &mut Engine, kernel: &mut SimKernel) {
         if self.left == 0 || !self.random.permille(30) {

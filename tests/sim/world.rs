@@ -277,12 +277,14 @@ impl World {
         let at_once = how == News::Quit;
         self.sky.end();
         self.kernel.guest().news.push_back(how);
-        let until = asked + self.scene.knobs.span(Knob::DrainMillis) + GRACE;
         let before = self.kernel.absent();
         let cut = loop {
             let now = self.kernel.now();
-            // Whoever is stopped himself cannot end in time.
-            let until = until + Span(self.kernel.absent().0 - before.0);
+            // An operator may have come first. Whoever is stopped himself cannot end in time.
+            let drain = self.operator.drain();
+            let drain = drain.unwrap_or_else(|| self.scene.knobs.span(Knob::DrainMillis));
+            let absent = Span(self.kernel.absent().0 - before.0);
+            let until = asked + drain + GRACE + absent;
             self.check(Invariant::EndsInTime, now <= until, || {
                 format!("asked to end at {} ns, it goes on at {} ns", asked.0, now.0)
             });

@@ -5,6 +5,9 @@ use crate::config::LogLevel;
 use crate::tally::End;
 use crate::tally::Histogram;
 
+#[cfg(test)]
+pub(super) mod fixture;
+
 /// Everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {

@@ -1,12 +1,8 @@
 //! What the document says, by a configuration and by a report of a running balancer.
 
 use super::*;
-use crate::admin::report;
-use crate::base::time::Span;
-use crate::config::LogLevel;
+use crate::admin::report::fixture;
 use crate::config::file;
-use crate::tally::End;
-use crate::tally::Histogram;
 
 fn config(text: &str) -> Config {
     file::read(text, &|_| None).unwrap()
@@ -221,65 +217,10 @@ fn a_running_balancer_knows_more() {
 }
 
 fn report() -> Report {
-    let pool = |name: &str, urls: &[&str]| report::Pool {
-        name: name.to_owned(),
-        mode: "http",
-        balance: "round-robin",
-        backends: (1..)
-            .zip(urls)
-            .map(|(at, url)| backend(name, at, url))
-            .collect(),
-        ends: [0; End::ALL.len()],
-    };
-    Report {
-        process: report::Process {
-            workers: 1,
-            started: 0,
-            uptime: Span::ZERO,
-            unready: "",
-            log_level: LogLevel::Info,
-            connections_max: 1,
-            bytes: [0; 4],
-            spliced: 0,
-            handshakes: [0; 2],
-            events: 0,
-            lag: Histogram::default(),
-            longest: Span::ZERO,
-            paused: Span::ZERO,
-            unlogged: 0,
-            resident: 0,
-            descriptors: 0,
-            reload_good: true,
-            reloaded: 0,
-        },
-        listeners: Vec::new(),
-        pools: vec![pool("app", &["http://a:1", "https://b"]), pool("db", &[])],
-        rows: Vec::new(),
-    }
-}
-
-fn backend(pool: &str, at: usize, url: &str) -> report::Backend {
-    report::Backend {
-        id: format!("{pool}-{at}"),
-        url: url.to_owned(),
-        state: State::Up,
-        since: 0,
-        reason: String::new(),
-        weight: 1,
-        max_conns: None,
-        in_flight: 0,
-        idle: 0,
-        requests: 0,
-        failures: 0,
-        retries: 0,
-        bytes_in: 0,
-        bytes_out: 0,
-        codes: [0; 5],
-        connects: 0,
-        reuses: 0,
-        latency: Histogram::default(),
-        probes: [0; 2],
-        probe: None,
-        probes_took: Span::ZERO,
-    }
+    let app = [("app-1", "http://a:1"), ("app-2", "https://b")];
+    let app = app.map(|(id, url)| fixture::backend(id, url));
+    fixture::report(vec![
+        fixture::pool("app", app.into()),
+        fixture::pool("db", Vec::new()),
+    ])
 }

@@ -2,69 +2,19 @@
 
 use super::*;
 use crate::admin::report::Backend;
-use crate::admin::report::Pool;
-use crate::admin::report::Process;
-use crate::admin::report::State;
-use crate::config::LogLevel;
-use crate::tally::Histogram;
+use crate::admin::report::fixture;
 
 /// So many servers in each pool.
 fn report(pools: &[usize]) -> Report {
     let backend = |at: usize| Backend {
-        id: format!("b-{at}"),
-        url: String::new(),
-        state: State::Up,
-        since: 0,
-        reason: String::new(),
-        weight: 1,
-        max_conns: None,
         in_flight: at as u64,
-        idle: 0,
-        requests: 0,
-        failures: 0,
-        retries: 0,
-        bytes_in: 0,
-        bytes_out: 0,
         codes: [at as u64; 5],
-        connects: 0,
-        reuses: 0,
-        latency: Histogram::default(),
-        probes: [0; 2],
-        probe: None,
-        probes_took: Span::ZERO,
+        ..fixture::backend(&format!("b-{at}"), "")
     };
-    let pool = |(at, count): (usize, &usize)| Pool {
-        name: format!("p{at}"),
-        mode: "http",
-        balance: "round-robin",
-        backends: (0..*count).map(backend).collect(),
-        ends: [0; End::ALL.len()],
+    let pool = |(at, count): (usize, &usize)| {
+        fixture::pool(&format!("p{at}"), (0..*count).map(backend).collect())
     };
-    Report {
-        process: Process {
-            workers: 1,
-            started: 0,
-            uptime: Span::ZERO,
-            unready: "",
-            log_level: LogLevel::Info,
-            connections_max: 1,
-            bytes: [0; 4],
-            spliced: 0,
-            events: 0,
-            lag: Histogram::default(),
-            longest: Span::ZERO,
-            paused: Span::ZERO,
-            unlogged: 0,
-            resident: 0,
-            descriptors: 0,
-            handshakes: [0; 2],
-            reload_good: true,
-            reloaded: 0,
-        },
-        listeners: Vec::new(),
-        pools: pools.iter().enumerate().map(pool).collect(),
-        rows: Vec::new(),
-    }
+    fixture::report(pools.iter().enumerate().map(pool).collect())
 }
 
 #[test]

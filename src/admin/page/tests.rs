@@ -2,67 +2,19 @@
 //! nothing else.
 
 use super::*;
-use crate::admin::report::Process;
 use crate::admin::report::State;
-use crate::config::LogLevel;
-use crate::tally::End;
-use crate::tally::Histogram;
+use crate::admin::report::fixture;
 
 fn report(name: &str) -> Report {
     let backend = Backend {
-        id: name.to_owned(),
-        url: format!("http://{name}"),
         state: State::Down,
-        since: 0,
         reason: name.to_owned(),
-        weight: 1,
-        max_conns: None,
-        in_flight: 0,
-        idle: 0,
         requests: 1_042,
-        failures: 0,
-        retries: 0,
-        bytes_in: 0,
-        bytes_out: 0,
-        codes: [0; 5],
-        connects: 0,
-        reuses: 0,
-        latency: Histogram::default(),
-        probes: [0; 2],
-        probe: None,
-        probes_took: Span::ZERO,
+        ..fixture::backend(name, &format!("http://{name}"))
     };
-    Report {
-        process: Process {
-            workers: 1,
-            started: 0,
-            uptime: Span::seconds(61),
-            unready: "",
-            log_level: LogLevel::Info,
-            connections_max: 1,
-            bytes: [0; 4],
-            spliced: 0,
-            events: 0,
-            lag: Histogram::default(),
-            longest: Span::ZERO,
-            paused: Span::ZERO,
-            unlogged: 0,
-            resident: 0,
-            descriptors: 0,
-            handshakes: [0; 2],
-            reload_good: true,
-            reloaded: 0,
-        },
-        listeners: Vec::new(),
-        pools: vec![Pool {
-            name: name.to_owned(),
-            mode: "http",
-            balance: "round-robin",
-            backends: vec![backend],
-            ends: [0; End::ALL.len()],
-        }],
-        rows: Vec::new(),
-    }
+    let mut report = fixture::report(vec![fixture::pool(name, vec![backend])]);
+    report.process.uptime = Span::seconds(61);
+    report
 }
 
 fn rendered(answer: &Answer) -> String {

@@ -46,8 +46,8 @@ impl Identity {
         let mut client = client.with_root_certificates(roots).with_no_client_auth();
         client.resumption = Resumption::disabled();
         Ok(Self {
-            cert: pem("CERTIFICATE", made.cert.der()),
-            key: pem("PRIVATE KEY", &made.signing_key.serialize_der()),
+            cert: made.cert.pem(),
+            key: made.signing_key.serialize_pem(),
             client: Arc::new(client),
         })
     }
@@ -145,28 +145,6 @@ fn flush(session: &mut ClientConnection, stream: &mut TcpStream) -> io::Result<(
         }
     }
     Ok(())
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = format!("-----BEGIN {label}-----");
-    for (index, group) in der.chunks(3).enumerate() {
-        if index % 16 == 0 {
-            text.push('\n');
-        }
-        let word = (0..3).fold(0_usize, |word, position| {
-            word << 8 | usize::from(group.get(position).copied().unwrap_or(0))
-        });
-        for position in 0..4 {
-            let sextet = word >> (18 - 6 * position) & 63;
-            text.push(if position <= group.len() {
-                char::from(alphabet[sextet])
-            } else {
-                '='
-            });
-        }
-    }
-    text + &format!("\n-----END {label}-----\n")
 }
 
 /// Names of files in a proxy's folder: certificate, key, and one behind the other.

@@ -28,7 +28,7 @@ impl Authority {
 
     /// Its own certificate.
     pub(crate) fn pem(&self) -> String {
-        pem("CERTIFICATE", self.0.der())
+        self.0.pem()
     }
 
     /// Certificate and key for `name`, as PEM.
@@ -40,10 +40,7 @@ impl Authority {
     pub(crate) fn issue_with(&self, params: CertificateParams) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
-        (
-            pem("CERTIFICATE", certificate.der()),
-            pem("PRIVATE KEY", &key.serialize_der()),
-        )
+        (certificate.pem(), key.serialize_pem())
     }
 }
 
@@ -77,26 +74,7 @@ pub(crate) fn pair_with_tickets(name: &str, count: usize) -> (ClientTls, ServerT
     )
 }
 
-/// RFC 7468.
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for (index, group) in der.chunks(3).enumerate() {
-        let word = (0..3).fold(0_usize, |word, position| {
-            word << 8 | usize::from(group.get(position).copied().unwrap_or(0))
-        });
-        for position in 0..4 {
-            let sextet = word >> (18 - 6 * position) & 63;
-            text.push(if position <= group.len() {
-                char::from(alphabet[sextet])
-            } else {
-                '='
-            });
-        }
-        if index % 16 == 15 {
-            text.push('\n');
-        }
-    }
-    text.push_str(&format!("\n-----END {label}-----\n"));
-    text
+/// A block as in RFC 7468.
+pub(crate) fn pem(label: &str, base64: &str) -> String {
+    format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
 }

@@ -36,7 +36,7 @@ impl Authority {
         let number = FILES.fetch_add(1, Ordering::SeqCst);
         let name = format!("authority-{}-{number}.pem", process::id());
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::write(&file, pem("CERTIFICATE", issuer.der())).expect("a directory for this");
+        fs::write(&file, issuer.pem()).expect("a directory for this");
         Self { issuer, file }
     }
 
@@ -65,9 +65,8 @@ impl Authority {
             key: path("key"),
             pair: (certificate.der().to_vec(), key.serialize_der()),
         };
-        let cert = pem("CERTIFICATE", &issued.pair.0);
-        fs::write(&issued.cert, cert).expect("a directory for this");
-        fs::write(&issued.key, pem("PRIVATE KEY", &issued.pair.1)).expect("a directory for this");
+        fs::write(&issued.cert, certificate.pem()).expect("a directory for this");
+        fs::write(&issued.key, key.serialize_pem()).expect("a directory for this");
         issued
     }
 
@@ -244,27 +243,4 @@ fn serve(
             }
         }
     }
-}
-
-/// RFC 7468.
-fn pem(label: &str, der: &[u8]) -> String {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for (index, group) in der.chunks(3).enumerate() {
-        let word = (0..3).fold(0_usize, |word, position| {
-            word << 8 | usize::from(group.get(position).copied().unwrap_or(0))
-        });
-        for position in 0..4 {
-            let sextet = word >> (18 - 6 * position) & 63;
-            text.push(if position <= group.len() {
-                char::from(alphabet[sextet])
-            } else {
-                '='
-            });
-        }
-        if index % 16 == 15 {
-            text.push('\n');
-        }
-    }
-    text + &format!("\n-----END {label}-----\n")
 }

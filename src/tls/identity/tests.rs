@@ -141,14 +141,13 @@ fn every_kind_of_key_in_its_usual_forms() {
     for algorithm in all {
         let key = KeyPair::generate_for(algorithm).unwrap();
         let certificate = params(&["a.test"]).self_signed(&key).unwrap();
-        let certificate = pem("CERTIFICATE", certificate.der());
-        let text = pem("PRIVATE KEY", &key.serialize_der());
+        let (certificate, text) = (certificate.pem(), key.serialize_pem());
         Credential::read(certificate.as_bytes(), text.as_bytes()).unwrap();
         // Other blocks in the file do no harm.
         let both = format!("{certificate}{text}");
         Credential::read(both.as_bytes(), both.as_bytes()).unwrap();
     }
-    let read = |label| private_key(pem(label, b"x").as_bytes()).unwrap();
+    let read = |label| private_key(pem(label, "eA==").as_bytes()).unwrap();
     assert!(matches!(read("RSA PRIVATE KEY"), PrivateKeyDer::Pkcs1(_)));
     assert!(matches!(read("EC PRIVATE KEY"), PrivateKeyDer::Sec1(_)));
 }
@@ -158,8 +157,8 @@ fn what_is_wrong_with_a_key_is_said() {
     let authority = Authority::new();
     let (certificate, key) = authority.issue("a.test");
     let (_, foreign) = authority.issue("a.test");
-    let encrypted = pem("ENCRYPTED PRIVATE KEY", b"x");
-    let broken = pem("PRIVATE KEY", b"x");
+    let encrypted = pem("ENCRYPTED PRIVATE KEY", "eA==");
+    let broken = pem("PRIVATE KEY", "eA==");
     let table = [
         (
             &*foreign,
@@ -177,7 +176,7 @@ fn what_is_wrong_with_a_key_is_said() {
         error.to_string().starts_with("the private key: "),
         "{error}"
     );
-    let rubbish = pem("CERTIFICATE", b"x");
+    let rubbish = pem("CERTIFICATE", "eA==");
     let error = Credential::read(rubbish.as_bytes(), key.as_bytes()).unwrap_err();
     assert!(
         matches!(error, TlsSetupError::BadCertificate { position: 1, .. }),
